@@ -1,0 +1,59 @@
+package peer
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// Report is what one compound RTCP packet of this side says (RFC 3550, 6.1).
+type Report struct {
+	NTP             uint64 // wall clock of the report, see NTP
+	RTPTime         uint32 // the same moment on the stream's RTP clock
+	Packets, Octets uint32 // sent so far
+	Reception       []rtcp.ReceptionReport
+	Extended        []rtcp.ReportBlock // of RFC 3611
+	Bye             string             // when not empty, a BYE with this reason ends the packet
+}
+
+// WriteReport sends a sender report, or a receiver report while nothing has
+// been sent, with the canonical name and what else r holds.
+func (p *Peer) WriteReport(r Report) error {
+	packets := []rtcp.Packet{p.reportHead(r), &rtcp.SourceDescription{Chunks: []rtcp.SourceDescriptionChunk{{
+		Source: p.ssrc,
+		Items:  []rtcp.SourceDescriptionItem{{Type: rtcp.SDESCNAME, Text: p.cname}},
+	}}}}
+	if len(r.Extended) > 0 {
+		packets = append(packets, &rtcp.ExtendedReport{SenderSSRC: p.ssrc, Reports: r.Extended})
+	}
+	if r.Bye != "" {
+		packets = append(packets, &rtcp.Goodbye{Sources: []uint32{p.ssrc}, Reason: r.Bye})
+	}
+	raw, err := rtcp.Marshal(packets)
+	if err != nil {
+		return fmt.Errorf("build RTCP: %w", err)
+	}
+	return p.WriteRTCP(raw)
+}
+
+func (p *Peer) reportHead(r Report) rtcp.Packet {
+	if r.Packets == 0 {
+		return &rtcp.ReceiverReport{SSRC: p.ssrc, Reports: r.Reception}
+	}
+	return &rtcp.SenderReport{
+		SSRC: p.ssrc, NTPTime: r.NTP, RTPTime: r.RTPTime,
+		PacketCount: r.Packets, OctetCount: r.Octets, Reports: r.Reception,
+	}
+}
+
+// ntpEpoch is the start of NTP time, 1900, in seconds before Unix time.
+const ntpEpoch = 2208988800
+
+// NTP returns t in the 64-bit format of NTP: seconds since 1900 in the upper
+// half, fractions in the lower (RFC 3550, 4).
+func NTP(t time.Time) uint64 {
+	seconds := uint64(t.Unix() + ntpEpoch)
+	fraction := uint64(t.Nanosecond()) << 32 / 1e9
+	return seconds<<32 | fraction
+}
