@@ -1,0 +1,164 @@
+package whip
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html"
+	"mime"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/earshot-voip/earshot/internal/signaling"
+)
+
+// checkAnswer reports why a success is no answer to an offer.
+func checkAnswer(x *exchange) error {
+	kind, err := judge(x)
+	if err != nil {
+		return &signaling.AnswerError{Request: x.name, Kind: kind, Err: err}
+	}
+	return nil
+}
+
+func judge(x *exchange) (signaling.Kind, error) {
+	if code := x.response.StatusCode; code != http.StatusCreated {
+		return signaling.KindWrongStatus, fmt.Errorf("status %d %s in place of 201 Created", code, reason(x.response))
+	}
+	given := x.response.Header.Get("Content-Type")
+	media, _, err := mime.ParseMediaType(given)
+	switch {
+	case given == "":
+		return signaling.KindWrongType, errors.New("no content type in place of application/sdp")
+	case err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter):
+		return signaling.KindWrongType, fmt.Errorf("content type %q in place of application/sdp: %w", given, err)
+	case media != "application/sdp":
+		return signaling.KindWrongType, fmt.Errorf("content type %s in place of application/sdp", media)
+	case x.over:
+		return signaling.KindTooLarge, fmt.Errorf("longer than %d bytes", len(x.body))
+	case len(x.body) == 0:
+		return signaling.KindEmpty, errors.New("empty body")
+	}
+	return judgeSDP(x.body)
+}
+
+// judgeSDP looks for the least that makes a text the answer to an audio call
+// (RFC 8866): the version line first, and an audio section. Whether its content
+// can be used is for the media layers to say.
+func judgeSDP(body []byte) (signaling.Kind, error) {
+	first, rest, _ := bytes.Cut(body, []byte("\n"))
+	if string(bytes.TrimSuffix(first, []byte("\r"))) != "v=0" || !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0 {
+		return signaling.KindNotSDP, fmt.Errorf("not a session description: begins with %q", clip(string(body), 40))
+	}
+	for line := range bytes.Lines(rest) {
+		if bytes.HasPrefix(line, []byte("m=audio ")) {
+			return "", nil
+		}
+	}
+	return signaling.KindNoAudio, errors.New("session description without audio")
+}
+
+// refusal makes a typed error of an answer that is no success.
+func (x *exchange) refusal() error {
+	return &signaling.StatusError{
+		Request:    x.name,
+		Code:       x.response.StatusCode,
+		Reason:     reason(x.response),
+		Body:       cleanBody(x.body, x.response.Header.Get("Content-Type")),
+		RetryAfter: retryAfter(x.response.Header.Get("Retry-After"), time.Now()),
+	}
+}
+
+// reason returns the reason phrase: the server's own in HTTP/1, which may say
+// more than the standard's.
+func reason(r *http.Response) string {
+	_, phrase, _ := strings.Cut(r.Status, " ")
+	if phrase = clip(oneLine(phrase), 80); phrase != "" {
+		return phrase
+	}
+	return http.StatusText(r.StatusCode)
+}
+
+// retryAfterMax bounds what a server may ask for, so that no arithmetic on it
+// overflows.
+const retryAfterMax = 365 * 24 * time.Hour
+
+// retryAfter reads both forms of the header (RFC 9110, 10.2.3); zero when it
+// says nothing or a time gone by.
+func retryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	var wait time.Duration
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
+		wait = time.Duration(min(seconds, uint64(retryAfterMax/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), retryAfterMax)
+}
+
+// maxWords is how much of a refusal's body an error carries, in characters.
+const maxWords = 200
+
+var (
+	unseen = regexp.MustCompile(`(?is)<(script|style|head)\b.*?(</(script|style|head)\s*>|$)|<!--.*?(-->|$)`)
+	markup = regexp.MustCompile(`(?s)</?[a-zA-Z!?][^>]*(>|$)`)
+)
+
+// cleanBody makes one line of a refusal's body for an error: no markup, nothing
+// unprintable; empty when it is not text.
+func cleanBody(body []byte, contentType string) string {
+	// The limit on the body may have cut a character in two.
+	for range utf8.UTFMax - 1 {
+		if r, size := utf8.DecodeLastRune(body); r != utf8.RuneError || size != 1 {
+			break
+		}
+		body = body[:len(body)-1]
+	}
+	if !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0 {
+		return ""
+	}
+	text := string(body)
+	if media, _, _ := mime.ParseMediaType(contentType); strings.Contains(media, "html") || looksLikeHTML(text) {
+		text = unseen.ReplaceAllString(text, " ")
+		text = markup.ReplaceAllString(text, " ")
+		text = html.UnescapeString(text)
+	}
+	return clip(oneLine(text), maxWords)
+}
+
+func looksLikeHTML(text string) bool {
+	head := strings.ToLower(strings.TrimSpace(clip(text, 64)))
+	return strings.HasPrefix(head, "<!doctype html") || strings.HasPrefix(head, "<html")
+}
+
+// oneLine joins the words of s by single spaces and drops what is not
+// printable: control characters could rewrite a terminal.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// clip shortens s to n characters.
+func clip(s string, n int) string {
+	count := 0
+	for i := range s {
+		if count == n {
+			return s[:i] + "…"
+		}
+		count++
+	}
+	return s
+}
