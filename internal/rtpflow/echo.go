@@ -1,0 +1,189 @@
+package rtpflow
+
+import (
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// Echo measures both directions of one echoed call on the caller's side. Its
+// owner calls it from one goroutine or under one mutex.
+//
+// Where the far end stamps (Config.StampID), both directions are exact. Else
+// the uplink is known by the far end's reception reports or not at all, and
+// the downlink by its sequence numbers. A reflector returns gaps of the uplink
+// as gaps, so there the downlink's loss is what is missing minus the uplink's
+// loss by the reports, and unknown without reports.
+type Echo struct {
+	down *Receiver
+	up   *uplink
+	own  uint32
+	self selfTally
+
+	marks            []mark // one for each window that is not handed out
+	marked           mark   // before marks[0]
+	matched, checked int64  // payloads, as told
+	stamping         bool
+	summary          summary // the echo's, while it waits
+}
+
+// NewEcho returns the Echo of a call.
+func NewEcho(c Config) *Echo {
+	c = c.withDefaults()
+	e := &Echo{
+		down:     NewReceiver(c),
+		up:       newUplink(c),
+		own:      c.OwnSSRC,
+		stamping: c.StampID != 0,
+		marked:   mark{highest: -1},
+		marks:    make([]mark, 0, 4),
+	}
+	e.down.up = e.up
+	e.down.plainly = false
+	e.down.trip = &e.up.journeys
+	return e
+}
+
+// Sent accounts for one packet that left: its sequence number and RTP
+// timestamp, the slot it should have left in, and when it left. Sequence
+// numbers must follow one another. It must not allocate.
+func (e *Echo) Sent(seq uint16, timestamp uint32, slot, at time.Duration) {
+	if e.self.sent == 0 {
+		e.begin(slot)
+	}
+	e.self.departed(slot, at)
+	e.up.send(seq, timestamp, int64(at))
+}
+
+// Missed accounts for n slots in which nothing was sent though it should have.
+func (e *Echo) Missed(n int) { e.self.missed += int64(n) }
+
+// Packet accounts for one returned datagram: when the kernel received it and
+// when it was read. It must not allocate.
+func (e *Echo) Packet(at, read time.Duration, raw []byte) Arrival {
+	e.self.wake.Add(read - at)
+	return e.down.Packet(at, raw)
+}
+
+// Content tells what comparing payloads with those sent has shown so far: of
+// checked returned packets, matched carried a payload of ours bit by bit.
+func (e *Echo) Content(matched, checked int64) { e.matched, e.checked = matched, checked }
+
+// kindEvidence is the least number of packets that show a kind.
+const kindEvidence = 8
+
+// Kind says how the far end returns media, as far as is known.
+func (e *Echo) Kind() Kind {
+	switch u := e.up; {
+	case u.stampsIn > 0:
+		return KindStamping
+	case u.checked >= kindEvidence && u.matched*10 >= u.checked*9:
+		return KindReflector
+	case e.checked < kindEvidence:
+		return KindUnknown
+	case e.matched*2 >= e.checked:
+		return KindRebuilder
+	default:
+		return KindTranscoder
+	}
+}
+
+// RTCP takes in the far end's reports, which came at the given time: report
+// blocks about our stream, the packet count of its own, the round trip by LSR
+// and DLSR, and a stamping echo's summary.
+func (e *Echo) RTCP(at time.Duration, packets []rtcp.Packet) {
+	e.down.Tick(at)
+	for _, p := range packets {
+		switch p := p.(type) {
+		case *rtcp.SenderReport:
+			e.senderReport(at, p)
+			e.blocks(at, p.Reports)
+		case *rtcp.ReceiverReport:
+			e.blocks(at, p.Reports)
+		case *rtcp.ApplicationDefined:
+			e.keepSummary(at, p)
+		}
+	}
+}
+
+func (e *Echo) senderReport(at time.Duration, sr *rtcp.SenderReport) {
+	e.down.SenderReport(at, sr)
+	switch {
+	case !e.stamping || e.down.locked && sr.SSRC != e.down.ssrc:
+	case sr.PacketCount == 0:
+		// It returns what arrives, so nothing has.
+		e.up.silent(-1, int64(at), e.roundTrip())
+	case int64(sr.PacketCount) <= 2*e.up.count+kindEvidence:
+		// More than we sent, but for duplicates, cannot have come back.
+		e.down.expect(int64(at), sr.PacketCount)
+	}
+}
+
+func (e *Echo) blocks(at time.Duration, blocks []rtcp.ReceptionReport) {
+	for i := range blocks {
+		b := &blocks[i]
+		if e.own != 0 && b.SSRC != e.own || e.up.count == 0 {
+			continue
+		}
+		highest := e.up.position(uint16(b.LastSequenceNumber))
+		if highest >= e.up.count || highest < -1 {
+			continue
+		}
+		e.up.reports.take(at, b, highest, e.down.perTick)
+		if e.stamping {
+			e.up.silent(highest, int64(at), e.roundTrip())
+		}
+	}
+}
+
+// roundTrip is the longest seen; the grace, if none was.
+func (e *Echo) roundTrip() int64 {
+	longest := max(e.up.journeys.call.max, e.up.journeys.window.max, e.up.reports.trip)
+	if longest == 0 {
+		return e.up.grace
+	}
+	return int64(longest)
+}
+
+// SentReport remembers that a sender report of ours with the given NTP time
+// left, so that reception reports that name it give a round-trip time.
+func (e *Echo) SentReport(at time.Duration, ntp uint64) { e.up.reports.sent(at, ntp) }
+
+// ReceptionReport is that of the returned stream, see Receiver.
+func (e *Echo) ReceptionReport(at time.Duration) (rtcp.ReceptionReport, bool) {
+	return e.down.ReceptionReport(at)
+}
+
+// VoIPMetrics is that of the returned stream, see Receiver, with the median
+// round-trip time.
+func (e *Echo) VoIPMetrics() rtcp.VoIPMetricsReportBlock {
+	b := e.down.VoIPMetrics()
+	b.RoundTripDelay = milliseconds(e.journeys().P50)
+	return b
+}
+
+// Tick makes final what is past its grace at the given time.
+func (e *Echo) Tick(at time.Duration) {
+	e.down.Tick(at)
+	e.useSummary()
+}
+
+// Settled reports whether the fate of every packet sent so far is known in
+// both directions, so that waiting longer could not change the figures. Of a
+// far end that neither stamps nor reflects it is true when as many packets
+// came back as were sent.
+func (e *Echo) Settled() bool {
+	d, u := e.down, e.up
+	switch {
+	case u.count == 0:
+		return true
+	case d.final <= d.high || d.told > d.high:
+		return false
+	case e.stamping:
+		return u.final == u.count
+	case e.Kind() == KindReflector:
+		return d.highSeq == u.lastSeq
+	default:
+		return d.window.received+d.call.received >= u.count
+	}
+}
