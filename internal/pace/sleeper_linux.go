@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/earshot-voip/earshot/internal/mono"
+	"github.com/earshot-voip/earshot/internal/thread"
 )
 
 // From linux/futex.h, which x/sys/unix does not carry.
@@ -34,7 +35,7 @@ func newSleeper() sleeper { return &futexSleeper{} }
 func (s *futexSleeper) enter() {
 	runtime.LockOSThread()
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, leastTimerSlack, 0, 0, 0)
-	hurry()
+	thread.Hurry()
 
 	var ts unix.Timespec
 	before := mono.Now()
@@ -65,30 +66,5 @@ func (s *futexSleeper) until(t time.Duration) {
 func (s *futexSleeper) wake() {
 	if atomic.SwapUint32(&s.woken, 1) == 0 {
 		unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.woken)), futexWake|futexPrivate, 1, 0, 0, 0)
-	}
-}
-
-// hurry asks the scheduler to run this thread soon after it wakes: with a short
-// slice (Linux 6.12, any process may), and with the best niceness where the
-// process may have it (CAP_SYS_NICE or an RLIMIT_NICE). A wish that is refused
-// leaves an ordinary thread.
-//
-// Do not make this SCHED_FIFO: a real-time thread that waits for a lock of the
-// Go runtime, whose holder it has itself pushed off the processor, spins until
-// the kernel throttles it; and it was measured to be no more punctual.
-func hurry() {
-	attr := unix.SchedAttr{
-		Size:    unix.SizeofSchedAttr,
-		Policy:  unix.SCHED_NORMAL,
-		Flags:   unix.SCHED_FLAG_RESET_ON_FORK,
-		Nice:    -20,
-		Runtime: uint64(100 * time.Microsecond),
-	}
-	if unix.SchedSetAttr(0, &attr, 0) == nil {
-		return
-	}
-	if v, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
-		attr.Nice = int32(20 - v) // the system call returns 20 - niceness
-		_ = unix.SchedSetAttr(0, &attr, 0)
 	}
 }

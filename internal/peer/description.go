@@ -13,6 +13,7 @@ import (
 	"github.com/pion/sdp/v3"
 
 	"github.com/earshot-voip/earshot/internal/media"
+	"github.com/earshot-voip/earshot/internal/rtpflow"
 )
 
 // SDPError is a session description that cannot be used. Part names what is
@@ -165,7 +166,7 @@ func (d *description) readAttributes(m *sdp.MediaDescription) {
 			id, _, _ = strings.Cut(id, "/")
 			uri, _, _ = strings.Cut(strings.TrimSpace(uri), " ")
 			v, err := strconv.ParseUint(id, 10, 8)
-			if err == nil && v > 0 && uri == StampURN {
+			if err == nil && v > 0 && uri == rtpflow.StampURN {
 				d.stampID = uint8(v)
 			}
 		}
@@ -305,7 +306,7 @@ func (s sections) write() string {
 		line("a=mid:%s", s.mid)
 	}
 	if s.stampID != 0 {
-		line("a=extmap:%d %s", s.stampID, StampURN)
+		line("a=extmap:%d %s", s.stampID, rtpflow.StampURN)
 	}
 	line("a=%s", s.direction)
 	line("a=rtcp-mux")

@@ -22,7 +22,8 @@ var ErrFingerprint = errors.New("certificate does not match the fingerprint in t
 
 // DTLSError: the handshake did not complete.
 type DTLSError struct {
-	Client bool // this side was the client
+	Client bool   // this side was the client
+	Remote string // the far end's role in its description, or what was assumed: active, passive, actpass
 	Err    error
 }
 
@@ -31,7 +32,7 @@ func (e *DTLSError) Error() string {
 	if e.Client {
 		role = "client"
 	}
-	return fmt.Sprintf("DTLS handshake as %s: %v", role, e.Err)
+	return fmt.Sprintf("DTLS handshake as %s, with the far end taken as %s: %v", role, e.Remote, e.Err)
 }
 
 func (e *DTLSError) Unwrap() error { return e.Err }
@@ -58,7 +59,7 @@ const flightInterval = 300 * time.Millisecond
 // certificate is not the announced one.
 func (p *Peer) WaitDTLS(ctx context.Context) (DTLSInfo, error) {
 	client := p.dtlsClient()
-	fail := func(err error) (DTLSInfo, error) { return DTLSInfo{}, &DTLSError{client, err} }
+	fail := func(err error) (DTLSInfo, error) { return DTLSInfo{}, &DTLSError{client, string(p.remote.setup), err} }
 
 	conn, mismatch, err := p.newDTLS(client)
 	if err != nil {

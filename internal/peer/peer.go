@@ -28,11 +28,7 @@ import (
 	"github.com/earshot-voip/earshot/internal/udp"
 )
 
-// StampURN names the RTP header extension in which an echo endpoint stamps what
-// it returns (RFC 8285; the layout is in internal/rtpflow).
-const StampURN = "urn:earshot:params:rtp-hdrext:echo-stamp"
-
-// stampID is the identifier offered for StampURN.
+// stampID is the identifier offered for the stamp extension.
 const stampID = 1
 
 // Relay says whether media may, must or must not go through a TURN relay.

@@ -13,8 +13,9 @@ type Report struct {
 	RTPTime         uint32 // the same moment on the stream's RTP clock
 	Packets, Octets uint32 // sent so far
 	Reception       []rtcp.ReceptionReport
-	Extended        []rtcp.ReportBlock // of RFC 3611
-	Bye             string             // when not empty, a BYE with this reason ends the packet
+	Extended        []rtcp.ReportBlock       // of RFC 3611
+	Summary         *rtcp.ApplicationDefined // of a stamping echo
+	Bye             string                   // when not empty, a BYE with this reason ends the packet
 }
 
 // WriteReport sends a sender report, or a receiver report while nothing has
@@ -26,6 +27,9 @@ func (p *Peer) WriteReport(r Report) error {
 	}}}}
 	if len(r.Extended) > 0 {
 		packets = append(packets, &rtcp.ExtendedReport{SenderSSRC: p.ssrc, Reports: r.Extended})
+	}
+	if r.Summary != nil {
+		packets = append(packets, r.Summary)
 	}
 	if r.Bye != "" {
 		packets = append(packets, &rtcp.Goodbye{Sources: []uint32{p.ssrc}, Reason: r.Bye})

@@ -4,9 +4,10 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/earshot-voip/earshot/internal/thread"
 )
 
 // poller is the one thread that reads all sockets of the process. With
@@ -53,8 +54,8 @@ func (p *poller) remove(fd int) {
 // run reads whatever has packets, one batch from each socket in turn, so that
 // none starves the others.
 func (p *poller) run() {
-	runtime.LockOSThread() // and never unlocked: hurry changes the thread
-	hurry()
+	runtime.LockOSThread() // and never unlocked: Hurry changes the thread
+	thread.Hurry()
 	const most = 256
 	events := make([]unix.EpollEvent, most)
 	ready := make([]*kernelSocket, 0, most)
@@ -76,30 +77,5 @@ func (p *poller) run() {
 		}
 		clear(ready)
 		ready = ready[:0]
-	}
-}
-
-// hurry asks the scheduler to run this thread soon after it wakes: with a short
-// slice (Linux 6.12, any process may), and with the best niceness where the
-// process may have it (CAP_SYS_NICE or an RLIMIT_NICE). A wish that is refused
-// leaves an ordinary thread.
-//
-// Do not make this SCHED_FIFO: a real-time thread that waits for a lock of the
-// Go runtime, whose holder it has itself pushed off the processor, spins until
-// the kernel throttles it.
-func hurry() {
-	attr := unix.SchedAttr{
-		Size:    unix.SizeofSchedAttr,
-		Policy:  unix.SCHED_NORMAL,
-		Flags:   unix.SCHED_FLAG_RESET_ON_FORK,
-		Nice:    -20,
-		Runtime: uint64(100 * time.Microsecond),
-	}
-	if unix.SchedSetAttr(0, &attr, 0) == nil {
-		return
-	}
-	if v, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
-		attr.Nice = int32(20 - v) // the system call returns 20 - niceness
-		_ = unix.SchedSetAttr(0, &attr, 0)
 	}
 }
