@@ -1,0 +1,24 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+)
+
+// leastMatch is the share of returned frames that must be the ones that were
+// sent. What the network loses is not compared, so a healthy echo has all.
+const leastMatch = 0.9
+
+// listen checks that what came back is the clip that was sent, frame by frame.
+func (c *call) listen(context.Context) error {
+	checked, matched := c.exchange.content()
+	a := &c.result.Audio
+	a.Checked, a.Matched = checked, matched
+	c.detail(LayerAudio, fmt.Sprintf("%d of %d returned frames are the ones that were sent", matched, checked))
+	if a.MatchRatio() >= leastMatch {
+		a.State = AudioOK
+		return nil
+	}
+	a.State = AudioWrong
+	return &mediaError{CodeWrongContent, fmt.Sprintf("only %d of %d returned frames are the ones that were sent", matched, checked)}
+}

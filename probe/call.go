@@ -1,0 +1,237 @@
+package probe
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/earshot-voip/earshot/internal/media"
+	"github.com/earshot-voip/earshot/internal/mono"
+	"github.com/earshot-voip/earshot/internal/peer"
+	"github.com/earshot-voip/earshot/internal/signaling"
+)
+
+// call is one call while it runs. Its steps run one after the other on the
+// goroutine of Run.
+type call struct {
+	target     Target
+	codec      media.Codec
+	result     Result
+	began      time.Duration // on internal/mono
+	failure    *Failure
+	mediaStart time.Duration
+
+	peer     *peer.Peer
+	offer    string
+	trace    *signaling.Trace
+	dialer   signaling.Dialer
+	session  signaling.Session
+	exchange *exchange // nil before the gather step
+}
+
+func newCall(t Target) (*call, error) {
+	codec, err := media.Lookup(t.Codec)
+	if err != nil {
+		return nil, err
+	}
+	var id [8]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return nil, err
+	}
+	c := &call{target: t, codec: codec, began: mono.Now()}
+	u, err := url.Parse(t.URL)
+	if err != nil {
+		return nil, err
+	}
+	c.result = Result{
+		ID:       hex.EncodeToString(id[:]),
+		Name:     t.Name,
+		Site:     t.Site,
+		Target:   redact(u),
+		Started:  time.Now(),
+		Echo:     EchoUnknown,
+		Uplink:   Direction{Evidence: EvidenceNone},
+		Downlink: Direction{Evidence: EvidenceNone},
+		Audio:    Audio{State: AudioNotChecked},
+	}
+	for _, l := range Layers {
+		c.result.Steps = append(c.result.Steps, Step{Layer: l, State: StateNotRun})
+	}
+	return c, nil
+}
+
+// step returns the place of a layer's step in the result.
+func (c *call) step(l Layer) *Step {
+	return &c.result.Steps[slices.Index(Layers, l)]
+}
+
+// detail notes facts about a layer, for a reader.
+func (c *call) detail(l Layer, text string) { c.step(l).Detail = text }
+
+// finish notes how a step ended and tells the observer. A state that the step
+// set itself stays.
+func (c *call) finish(l Layer, s State, start, took time.Duration) {
+	step := c.step(l)
+	if step.State == StateNotRun {
+		step.State = s
+	}
+	step.Start, step.Took = start-c.began, took
+	if l == LayerSignaling {
+		c.traceSteps()
+		return
+	}
+	c.observe(l)
+}
+
+// fail notes that a rung broke, and on which layer. The rung's own layer and
+// the broken one differ when a rung covers several.
+func (c *call) fail(rung, broken Layer, start, took time.Duration) {
+	if rung == LayerSignaling {
+		c.traceSteps()
+	}
+	step := c.step(broken)
+	step.State = StateFailed
+	if broken == rung {
+		step.Start, step.Took = start-c.began, took
+	}
+	step.Detail = c.failure.Err.Error()
+	c.observe(broken)
+}
+
+func (c *call) observe(l Layer) {
+	if c.target.OnStep == nil {
+		return
+	}
+	c.target.OnStep(*c.step(l))
+}
+
+// gather opens sockets, finds candidates and writes the offer.
+func (c *call) gather(ctx context.Context) error {
+	dscp, err := c.target.DSCP.codePoint()
+	if err != nil {
+		return err
+	}
+	c.exchange = newExchange(c.codec)
+	config := peer.Config{
+		Codecs:       []media.Codec{c.codec},
+		ICEServers:   iceServers(c.target.ICEServers),
+		Relay:        relayPolicy[c.target.Relay],
+		Loopback:     onLoopback(c.target.URL),
+		LocalAddress: c.target.LocalAddress,
+		DSCP:         dscp,
+		Stamps:       true,
+		OnRTP:        c.exchange.received,
+		OnRTCP:       c.exchange.receivedRTCP,
+		Log:          c.target.Log,
+
+		ConsentTimeout: c.target.Deadlines.Consent,
+	}
+	if c.peer, err = peer.New(config); err != nil {
+		return err
+	}
+	if c.offer, err = c.peer.Offer(ctx); err != nil {
+		return err
+	}
+	c.detail(LayerGather, candidateCounts(c.peer.LocalCandidates(), c.peer.GatherWarnings()))
+	return nil
+}
+
+// connect waits for a candidate pair.
+func (c *call) connect(ctx context.Context) error {
+	route, err := c.peer.WaitICE(ctx)
+	if err != nil {
+		return err
+	}
+	c.noteRoute(route)
+	return nil
+}
+
+func (c *call) noteRoute(route peer.Route) {
+	if !route.Local.Address.IsValid() {
+		return // lost again in the meantime; the last one known stays
+	}
+	stats := c.peer.Stats()
+	c.result.Route = &Route{
+		Local: Endpoint(route.Local), Remote: Endpoint(route.Remote), Relayed: route.Relayed,
+		DSCP: stats.DSCP, TTL: stats.TTL,
+	}
+	c.detail(LayerICE, route.Local.Type+" "+route.Local.Address.String()+" ↔ "+route.Remote.Type+" "+route.Remote.Address.String())
+}
+
+// secure shakes hands and derives the media keys.
+func (c *call) secure(ctx context.Context) error {
+	info, err := c.peer.WaitDTLS(ctx)
+	if err != nil {
+		return err
+	}
+	role := "server"
+	if info.Client {
+		role = "client"
+	}
+	c.detail(LayerDTLS, strings.TrimPrefix(info.Profile, "SRTP_")+", this side is the "+role)
+	return nil
+}
+
+// hangUp ends the call on every layer, whatever became of it. It has its own
+// deadline: an interrupted call is hung up all the same.
+func (c *call) hangUp() {
+	if c.exchange != nil {
+		c.exchange.stop()
+	}
+	if c.session != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), c.target.Deadlines.Hangup)
+		defer cancel()
+		if err := c.session.Hangup(ctx); err != nil {
+			c.target.Log.Warn("hang-up failed", "target", c.result.Target, "error", err)
+		}
+	}
+	if c.dialer != nil {
+		if err := c.dialer.Close(); err != nil {
+			c.target.Log.Warn("a call may still be open at the far end", "target", c.result.Target, "error", err)
+		}
+	}
+	if c.peer != nil {
+		_ = c.peer.Close()
+	}
+}
+
+// report completes the result.
+func (c *call) report() *Result {
+	r := &c.result
+	r.Failure = c.failure
+	r.Elapsed = mono.Now() - c.began
+	r.Verdict, r.Summary = c.verdict()
+	return r
+}
+
+var relayPolicy = map[Relay]peer.Relay{
+	RelayAuto: peer.RelayAuto, RelayOnly: peer.RelayOnly, RelayNever: peer.RelayNever,
+}
+
+func iceServers(servers []ICEServer) []peer.ICEServer {
+	var list []peer.ICEServer
+	for _, s := range servers {
+		list = append(list, peer.ICEServer(s))
+	}
+	return list
+}
+
+// onLoopback reports whether a target is on this host's loopback, so that
+// loopback addresses are what has to be offered.
+func onLoopback(target string) bool {
+	u, err := url.Parse(target)
+	if err != nil {
+		return false
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,208 @@
+package probe
+
+// Code names a failure. Codes are stable; each has a test that provokes it.
+type Code string
+
+// The failure codes, by layer.
+const (
+	CodeNameNotFound   Code = "name_not_found"
+	CodeResolveTimeout Code = "resolve_timeout"
+	CodeResolveFailed  Code = "resolve_failed"
+
+	CodeConnectRefused     Code = "connect_refused"
+	CodeConnectTimeout     Code = "connect_timeout"
+	CodeConnectUnreachable Code = "connect_unreachable"
+
+	CodeTLSExpired          Code = "tls_certificate_expired"
+	CodeTLSWrongName        Code = "tls_certificate_wrong_name"
+	CodeTLSUnknownAuthority Code = "tls_unknown_authority"
+	CodeTLSRefused          Code = "tls_refused"
+	CodeTLSTimeout          Code = "tls_timeout"
+
+	CodeUnauthorized  Code = "signaling_unauthorized"
+	CodeNotFound      Code = "signaling_not_found"
+	CodeUnavailable   Code = "signaling_unavailable"
+	CodeRefused       Code = "signaling_refused"
+	CodeRedirected    Code = "signaling_redirected"
+	CodeBadAnswer     Code = "signaling_bad_answer"
+	CodeNoAnswer      Code = "signaling_no_answer"
+	CodeSignalingLost Code = "signaling_connection_lost"
+	CodeNoCommonCodec Code = "signaling_no_common_codec"
+
+	CodeNoCandidate Code = "gather_no_candidate"
+	CodeNoRelay     Code = "gather_no_relay"
+
+	CodeNoPair      Code = "ice_no_pair"
+	CodeConsentLost Code = "ice_consent_lost"
+
+	CodeFingerprint Code = "dtls_fingerprint_mismatch"
+	CodeDTLSSilent  Code = "dtls_no_response"
+	CodeDTLSFailed  Code = "dtls_failed"
+
+	CodeNoMedia      Code = "media_none"
+	CodeOneWay       Code = "media_one_way"
+	CodeMediaStopped Code = "media_stopped"
+	CodeRemoteHangup Code = "media_remote_hangup"
+
+	CodeWrongContent Code = "audio_wrong_content"
+
+	CodeCanceled Code = "canceled"
+	CodeTimeout  Code = "call_timeout"
+	CodeInternal Code = "internal_error"
+)
+
+// explanation is what a person is told about a code.
+type explanation struct {
+	meaning string // what happened, in words that can be read aloud after "failed at …:"
+	hint    string // the next thing to do
+}
+
+// explanations has an entry for every code.
+var explanations = map[Code]explanation{
+	CodeNameNotFound: {
+		"the host name does not exist",
+		"check the spelling of the host name, and on this host: getent hosts NAME",
+	},
+	CodeResolveTimeout: {
+		"the DNS server does not answer",
+		"the DNS server does not answer from here; check /etc/resolv.conf and the path to it",
+	},
+	CodeResolveFailed: {
+		"the DNS server answered with an error",
+		"the DNS server answered with an error; ask its operator, or try another resolver",
+	},
+	CodeConnectRefused: {
+		"nothing listens on that port",
+		"nothing listens on that port; check the port number and whether the service runs",
+	},
+	CodeConnectTimeout: {
+		"the connection was never answered",
+		"packets to that port vanish; check firewalls between this host and the target",
+	},
+	CodeConnectUnreachable: {
+		"there is no route to the target",
+		"this host has no route to the target; check its network and default route",
+	},
+	CodeTLSExpired: {
+		"the server's certificate is out of date",
+		"the server's certificate is out of date; have it renewed (and check this host's clock)",
+	},
+	CodeTLSWrongName: {
+		"the server's certificate is for another name",
+		"the certificate is for another name; call the name it was issued for, or have it reissued",
+	},
+	CodeTLSUnknownAuthority: {
+		"the server's certificate is not trusted",
+		"the certificate's authority is not trusted here; give it with --ca-file, or have the chain completed",
+	},
+	CodeTLSRefused: {
+		"the server does not agree on TLS",
+		"the server does not speak TLS on that port, or accepts no common version; check the port and the scheme",
+	},
+	CodeTLSTimeout: {
+		"the TLS handshake was never answered",
+		"the TCP connection stands but TLS is silent; check middleboxes and the server's load",
+	},
+	CodeUnauthorized: {
+		"the server refused the credentials",
+		"the server wants other credentials; check --token-file",
+	},
+	CodeNotFound: {
+		"the server knows no such endpoint",
+		"the server has no such endpoint; check the path of the URL",
+	},
+	CodeUnavailable: {
+		"the server is not available",
+		"the server is overloaded or in maintenance; try again later, then ask its operator",
+	},
+	CodeRefused: {
+		"the server refused the call",
+		"the server refused the call; its reason is in the error",
+	},
+	CodeRedirected: {
+		"the server points elsewhere",
+		"the server points elsewhere; call the address in the error directly",
+	},
+	CodeBadAnswer: {
+		"the answer is of no use",
+		"what answered is not a WebRTC endpoint, or answered something unusable; check the URL",
+	},
+	CodeNoAnswer: {
+		"the server never answered",
+		"the server took the request and never answered; check the service behind it",
+	},
+	CodeSignalingLost: {
+		"the connection broke before the answer",
+		"the connection broke before the answer; check proxies and the server's log",
+	},
+	CodeNoCommonCodec: {
+		"the two ends have no codec in common",
+		"the far end does not know this codec; try --codec pcmu, or enable it there",
+	},
+	CodeNoCandidate: {
+		"this host has no usable address",
+		"this host offered no usable address; check its interfaces, and --local-address",
+	},
+	CodeNoRelay: {
+		"no TURN server gave a relay",
+		"no TURN server gave a relay; check its address and credentials, and whether its port is open from here",
+	},
+	CodeNoPair: {
+		"UDP does not get through",
+		"UDP does not get through between the two ends; open UDP to the media address, or use a TURN server with --ice-server",
+	},
+	CodeConsentLost: {
+		"the far end vanished during the call",
+		"the far end vanished in mid-call; check whether it still runs and whether the network path changed",
+	},
+	CodeFingerprint: {
+		"the far end is not the one that signalling announced",
+		"signalling and media do not come from the same endpoint; look for a middlebox or a wrongly routed media address",
+	},
+	CodeDTLSSilent: {
+		"the far end does not answer the handshake",
+		"connectivity checks pass but DTLS gets no reply; check the roles in the error, and firewalls that inspect UDP",
+	},
+	CodeDTLSFailed: {
+		"the handshake was refused",
+		"the DTLS handshake was refused; compare cipher suites and certificates of both ends",
+	},
+	CodeNoMedia: {
+		"no media came back",
+		"the session stands but nothing is echoed; check that the far end is an echo service",
+	},
+	CodeOneWay: {
+		"media goes in one direction only",
+		"media arrives in one direction only; check the firewall and the media path of the silent direction",
+	},
+	CodeMediaStopped: {
+		"media stopped during the call",
+		"echoed media stopped before the end of the call; check the far end and the path",
+	},
+	CodeRemoteHangup: {
+		"the far end hung up",
+		"the far end ended the call early; check its limits on call length and its log",
+	},
+	CodeWrongContent: {
+		"what came back is not what was sent",
+		"what came back is not what was sent; check that the far end is an echo service and does not play a recording",
+	},
+	CodeCanceled: {
+		"it was interrupted",
+		"the call was interrupted; run it again",
+	},
+	CodeTimeout: {
+		"it took too long",
+		"the call took longer than allowed; raise --timeout, or look at the slowest step",
+	},
+	CodeInternal: {
+		"something unexpected happened",
+		"this is a defect of earshot; please report it with the error",
+	},
+}
+
+// Meaning says in words what the code stands for.
+func (c Code) Meaning() string { return explanations[c].meaning }
+
+// Hint names the next thing to do.
+func (c Code) Hint() string { return explanations[c].hint }

@@ -1,0 +1,22 @@
+package probe
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/earshot-voip/earshot/internal/signaling"
+	"github.com/earshot-voip/earshot/internal/signaling/whip"
+)
+
+// newDialer picks the signalling adapter by the scheme of the target.
+func newDialer(t Target, trace *signaling.Trace) (signaling.Dialer, error) {
+	u, err := url.Parse(t.URL)
+	if err != nil {
+		return nil, err
+	}
+	switch u.Scheme {
+	case "http", "https":
+		return whip.New(whip.Options{URL: t.URL, Token: t.Token, UserAgent: t.UserAgent, Trace: trace})
+	}
+	return nil, fmt.Errorf("no way to call %s: scheme %q is not supported", redact(u), u.Scheme)
+}

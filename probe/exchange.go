@@ -1,0 +1,296 @@
+package probe
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pion/rtcp"
+
+	"github.com/earshot-voip/earshot/internal/media"
+	"github.com/earshot-voip/earshot/internal/mono"
+	"github.com/earshot-voip/earshot/internal/pace"
+	"github.com/earshot-voip/earshot/internal/peer"
+	"github.com/earshot-voip/earshot/internal/rtpflow"
+)
+
+// rtpHeaderSize is the fixed header that every sent packet has (RFC 3550, 5.1).
+const rtpHeaderSize = 12
+
+// exchange is the media of a call: a clip that goes out frame by frame, and the
+// measuring of what comes back. The send clock, the socket's reader and the
+// call's own goroutine share it under mu, which none holds for longer than a
+// packet takes to account for.
+type exchange struct {
+	clip *media.Clip
+	peer *peer.Peer
+
+	// Of the send clock alone.
+	packet  []byte
+	header  rtpflow.Header
+	frame   time.Duration
+	ticks   uint32 // RTP timestamp per slot
+	slots   int64  // gone by, missed ones included
+	firstTS uint32
+	firstSN uint16
+
+	mu         sync.Mutex
+	flow       *rtpflow.Echo // nil before media begins
+	over       bool          // what still comes is not measured
+	sent       int64         // packets, and so clip frames
+	firstBack  time.Duration // arrival of the first returned packet; 0: none yet
+	lastBack   time.Duration
+	lastSent   time.Duration
+	lastTS     uint32
+	octets     int64 // of payload sent
+	checked    int64
+	matched    int64
+	sendErrors int64
+	bye        bool        // the far end said RTCP BYE
+	reported   bool        // the far end sent a sender or receiver report
+	window     windowNoise // of the running window
+
+	ticker *pace.Ticker // of the call's goroutine
+}
+
+func newExchange(codec media.Codec) *exchange {
+	var random [6]byte
+	_, _ = rand.Read(random[:])
+	return &exchange{
+		clip:    codec.Clip(),
+		packet:  make([]byte, 0, 1500),
+		firstTS: binary.BigEndian.Uint32(random[:4]),
+		firstSN: binary.BigEndian.Uint16(random[4:]),
+	}
+}
+
+// begin starts sending and measuring.
+func (x *exchange) begin(p *peer.Peer) {
+	codec := p.Codec()
+	x.peer = p
+	x.frame, x.ticks = codec.Frame, codec.TicksPerFrame
+	x.header = rtpflow.Header{SSRC: p.SSRC(), PayloadType: codec.PayloadType, Marker: true}
+	x.mu.Lock()
+	x.flow = rtpflow.NewEcho(rtpflow.Config{
+		ClockRate: codec.ClockRate,
+		Frame:     codec.Frame,
+		Accept:    rtpflow.PayloadTypes(codec.PayloadType),
+		OwnSSRC:   p.SSRC(),
+		StampID:   p.StampID(),
+	})
+	x.mu.Unlock()
+	x.ticker = pace.Default().Start(codec.Frame, x.send)
+}
+
+// stop ends sending. No packet leaves after it returned.
+func (x *exchange) stop() {
+	if x.ticker != nil {
+		x.ticker.Stop()
+		x.ticker = nil
+	}
+}
+
+// send puts one frame on the wire. It runs on the send clock.
+func (x *exchange) send(slot pace.Slot) {
+	x.slots += slot.Missed
+	// A missed slot advances the timestamp but not the sequence number: bursting
+	// to catch up would look like network jitter, a skipped number like loss.
+	x.header.Timestamp = x.firstTS + uint32(x.slots)*x.ticks
+	x.slots++
+
+	x.mu.Lock()
+	x.header.SequenceNumber = x.firstSN + uint16(x.sent)
+	x.packet = append(x.header.AppendTo(x.packet[:0]), x.clip.Frame(x.sent)...)
+	x.sent++
+	if slot.Missed > 0 {
+		x.flow.Missed(int(slot.Missed))
+	}
+	// On loopback a packet can be back before the call that sends it returns, so
+	// it is accounted for first, by the clock just before it leaves.
+	now := mono.Now()
+	x.flow.Sent(x.header.SequenceNumber, x.header.Timestamp, slot.Due, now)
+	x.lastSent, x.lastTS = now, x.header.Timestamp
+	x.octets += int64(len(x.packet) - rtpHeaderSize)
+	x.window.add(now-slot.Due, slot.Missed, x.frame)
+	x.mu.Unlock()
+
+	x.header.Marker = false
+	if err := x.peer.WriteRTP(x.packet); err != nil {
+		x.mu.Lock()
+		x.sendErrors++
+		x.mu.Unlock()
+	}
+}
+
+// received measures one returned packet. It runs on the socket's reader.
+func (x *exchange) received(at, read time.Duration, raw []byte) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.flow == nil || x.over {
+		return
+	}
+	arrival := x.flow.Packet(at, read, raw)
+	if !arrival.Class.Heard() {
+		return
+	}
+	if x.firstBack == 0 {
+		x.firstBack = at
+	}
+	x.lastBack = at
+	x.check(&arrival)
+}
+
+// check compares a returned payload with what was sent: with the very frame
+// when a stamp says which one it is, else with the whole clip.
+func (x *exchange) check(a *rtpflow.Arrival) {
+	x.checked++
+	ours := false
+	if a.Stamp != nil {
+		ours = string(x.clip.Frame(x.sentIndex(a.Stamp.Sequence))) == string(a.Payload)
+	} else {
+		_, ours = x.clip.Find(a.Payload)
+	}
+	if ours {
+		x.matched++
+	}
+}
+
+// sentIndex counts packets from the start of the call by their sequence number:
+// the clip repeats long before a call ends, and sequence numbers wrap.
+func (x *exchange) sentIndex(seq uint16) int64 {
+	last := x.sent - 1
+	return max(last+int64(int16(seq-(x.firstSN+uint16(last)))), 0)
+}
+
+// receivedRTCP takes the far end's reports.
+func (x *exchange) receivedRTCP(at time.Duration, raw []byte) {
+	packets, err := rtcp.Unmarshal(raw)
+	if err != nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.flow == nil || x.over {
+		return
+	}
+	x.flow.RTCP(at, packets)
+	for _, p := range packets {
+		switch p.(type) {
+		case *rtcp.Goodbye:
+			x.bye = true
+		case *rtcp.SenderReport, *rtcp.ReceiverReport:
+			x.reported = true
+		}
+	}
+}
+
+// heard reports whether anything came back, and whether the far end said BYE.
+func (x *exchange) heard() (media, bye bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.firstBack != 0, x.bye
+}
+
+// cut ends the running window.
+func (x *exchange) cut(now time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.flow.Cut(now)
+	x.window.cut()
+}
+
+// closed returns the next window whose packets are all final.
+func (x *exchange) closed(now time.Duration) (w rtpflow.Window, noise noise, ok bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.flow.Tick(now)
+	if w, ok = x.flow.Closed(); ok {
+		noise = x.window.next()
+	}
+	return w, noise, ok
+}
+
+// settled reports whether waiting longer could not change any figure.
+func (x *exchange) settled(now time.Duration) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.flow.Tick(now)
+	return x.flow.Settled()
+}
+
+// finish makes everything final by the evidence at hand.
+func (x *exchange) finish() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.over = true
+	x.flow.Content(x.matched, x.checked)
+	x.flow.Finish(mono.Now())
+	x.window.cut()
+}
+
+func (x *exchange) total() rtpflow.Summary {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.flow.Total()
+}
+
+func (x *exchange) live(elapsed time.Duration, last Window) Live {
+	total := x.total()
+	return Live{Elapsed: elapsed, Window: last, Sent: total.RoundTrip.Sent, Back: total.RoundTrip.Returned}
+}
+
+// silence says what is known about why nothing came back.
+func (x *exchange) silence() error {
+	total := x.total()
+	up := &total.Up
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case up.Evidence != rtpflow.EvidenceNone && up.Received > 0:
+		return &mediaError{CodeOneWay, fmt.Sprintf(
+			"nothing came back, though the far end reports that it gets our media: the downlink is silent (%d packets sent)", x.sent)}
+	case x.reported:
+		return &mediaError{CodeNoMedia, fmt.Sprintf(
+			"nothing came back, and the far end reports that it gets no media: the uplink is silent (%d packets sent)", x.sent)}
+	}
+	return &mediaError{CodeNoMedia, fmt.Sprintf(
+		"nothing came back, and the far end reports nothing: direction unknown (%d packets sent)", x.sent)}
+}
+
+// stoppedEarly reports media that never came back, in a call shorter than the
+// deadline for the first packet, or that fell silent before sending ended.
+func (x *exchange) stoppedEarly() error {
+	if heard, _ := x.heard(); !heard {
+		return x.silence()
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	silent := x.lastSent - x.lastBack
+	if silent < stoppedAfter {
+		return nil
+	}
+	return &mediaError{CodeMediaStopped, fmt.Sprintf("nothing came back in the last %v of the call", silent.Round(10*time.Millisecond))}
+}
+
+// first is the arrival of the first returned packet, 0 if none came.
+func (x *exchange) first() time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.firstBack
+}
+
+func (x *exchange) failedSends() int64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.sendErrors
+}
+
+// content returns how many returned payloads were compared with the clip, and
+// how many were right.
+func (x *exchange) content() (checked, matched int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.checked, x.matched
+}

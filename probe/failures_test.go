@@ -1,0 +1,496 @@
+package probe_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/earshot-voip/earshot/internal/echo"
+	"github.com/earshot-voip/earshot/internal/farend"
+	"github.com/earshot-voip/earshot/internal/signaling/signalingtest"
+	"github.com/earshot-voip/earshot/probe"
+)
+
+// soon is a deadline for what never happens.
+const soon = 400 * time.Millisecond
+
+// scene is what a failure is provoked with.
+type scene struct {
+	target probe.Target
+	ctx    context.Context
+	far    far                                 // zero: no call can come into being
+	also   func(t *testing.T, r *probe.Result) // more to check
+}
+
+// failures provokes every failure code for real.
+var failures = []struct {
+	name  string
+	layer probe.Layer
+	code  probe.Code
+	rung  probe.Layer // the step that ran when it broke, when that is not the layer
+	set   func(t *testing.T, s *scene)
+}{
+	{"the name does not exist", probe.LayerResolve, probe.CodeNameNotFound, probe.LayerSignaling,
+		named("nowhere.earshot.test", signalingtest.Zone{})},
+	{"the name has no address of this host's kind", probe.LayerResolve, probe.CodeNameNotFound, probe.LayerSignaling,
+		named("six.earshot.test", signalingtest.Zone{Addresses: map[string][]netip.Addr{"six.earshot.test.": {netip.MustParseAddr("::1")}}})},
+	{"the DNS server is silent", probe.LayerResolve, probe.CodeResolveTimeout, probe.LayerSignaling,
+		named("any.earshot.test", signalingtest.Zone{Silent: true})},
+	{"the DNS server has failed", probe.LayerResolve, probe.CodeResolveFailed, probe.LayerSignaling,
+		named("any.earshot.test", signalingtest.Zone{Code: dnsmessage.RCodeServerFailure})},
+
+	{"nothing listens on the port", probe.LayerConnect, probe.CodeConnectRefused, probe.LayerSignaling,
+		func(t *testing.T, s *scene) { s.target = target("http://" + farend.ClosedPort(t).String() + "/echo") }},
+	{"the connection is never answered", probe.LayerConnect, probe.CodeConnectTimeout, probe.LayerSignaling,
+		func(t *testing.T, s *scene) {
+			s.target = target("http://" + farend.FullListener(t).String() + "/echo")
+			s.target.Deadlines.Connect = soon
+		}},
+	{"there is no route to the target", probe.LayerConnect, probe.CodeConnectUnreachable, probe.LayerSignaling,
+		func(t *testing.T, s *scene) {
+			s.target = target("http://255.255.255.255/echo") // no host has a TCP route to broadcast
+			s.target.LocalAddress = loopback
+		}},
+
+	{"the certificate has expired", probe.LayerTLS, probe.CodeTLSExpired, probe.LayerSignaling,
+		secured(func(_ *testing.T, ca *signalingtest.CA) certificate {
+			return certificate{ca.Issue(time.Now().Add(-48*time.Hour), time.Now().Add(-time.Hour), "127.0.0.1"), ca.Pool()}
+		})},
+	{"the certificate is not valid yet", probe.LayerTLS, probe.CodeTLSExpired, probe.LayerSignaling,
+		secured(func(_ *testing.T, ca *signalingtest.CA) certificate {
+			return certificate{ca.Issue(time.Now().Add(time.Hour), time.Now().Add(48*time.Hour), "127.0.0.1"), ca.Pool()}
+		})},
+	{"the certificate is for another name", probe.LayerTLS, probe.CodeTLSWrongName, probe.LayerSignaling,
+		secured(func(_ *testing.T, ca *signalingtest.CA) certificate {
+			return certificate{ca.Issue(time.Now().Add(-time.Hour), time.Now().Add(time.Hour), "other.earshot.test"), ca.Pool()}
+		})},
+	{"nobody here knows the certificate's authority", probe.LayerTLS, probe.CodeTLSUnknownAuthority, probe.LayerSignaling,
+		secured(func(t *testing.T, ca *signalingtest.CA) certificate {
+			return certificate{ca.Valid(), signalingtest.NewCA(t).Pool()}
+		})},
+	{"the port speaks plain HTTP", probe.LayerTLS, probe.CodeTLSRefused, probe.LayerSignaling,
+		func(t *testing.T, s *scene) {
+			_, s.far, _ = startEcho(t, echo.Config{})
+			s.target = target(strings.Replace(farend.Serve(t, s.far), "http:", "https:", 1) + "/echo")
+		}},
+	{"the port closes during the handshake", probe.LayerTLS, probe.CodeTLSRefused, probe.LayerSignaling,
+		func(t *testing.T, s *scene) { s.target = target("https://" + farend.Curt(t).String() + "/echo") }},
+	{"TLS is silent after the connect", probe.LayerTLS, probe.CodeTLSTimeout, probe.LayerSignaling,
+		func(t *testing.T, s *scene) {
+			s.target = target("https://" + farend.Mute(t).String() + "/echo")
+			s.target.Deadlines.TLS = soon
+		}},
+
+	{"the token is missing", probe.LayerSignaling, probe.CodeUnauthorized, "",
+		echoed(echo.Config{Token: "right"}, nil)},
+	{"the token is wrong", probe.LayerSignaling, probe.CodeUnauthorized, "",
+		echoed(echo.Config{Token: "right"}, func(_ *testing.T, s *scene) { s.target.Token = "wrong" })},
+	{"the path is wrong", probe.LayerSignaling, probe.CodeNotFound, "",
+		echoed(echo.Config{Path: "/elsewhere"}, nil)},
+	{"the endpoint has as many calls as it takes", probe.LayerSignaling, probe.CodeUnavailable, "", crowded},
+	{"the offer is refused as such", probe.LayerSignaling, probe.CodeRefused, "",
+		tampered(farend.Tamper{Offer: farend.Drop("a=ice-ufrag:")}, nil)},
+	{"the endpoint points elsewhere", probe.LayerSignaling, probe.CodeRedirected, "",
+		tampered(farend.Tamper{Before: func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, "http://elsewhere.earshot.test/echo", http.StatusFound)
+			return true
+		}}, nil)},
+	{"a web page comes in place of an answer", probe.LayerSignaling, probe.CodeBadAnswer, "",
+		tampered(farend.Tamper{Before: func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Location", "/echo/1")
+			w.WriteHeader(http.StatusCreated)
+			_, _ = io.WriteString(w, "<html><body>It works!</body></html>")
+			return true
+		}}, nil)},
+	{"something that is not HTTP answers", probe.LayerSignaling, probe.CodeBadAnswer, "",
+		tampered(farend.Tamper{Before: func(w http.ResponseWriter, _ *http.Request) bool {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				_, _ = io.WriteString(conn, "220 mail.earshot.test ESMTP ready\r\n")
+				_ = conn.Close()
+			}
+			return true
+		}}, nil)},
+	{"the answer has no audio", probe.LayerSignaling, probe.CodeBadAnswer, "",
+		tampered(farend.Tamper{Answer: farend.Replace("^m=audio ", "m=video ")}, nil)},
+	{"the answer rejects the audio", probe.LayerSignaling, probe.CodeBadAnswer, "",
+		tampered(farend.Tamper{Answer: farend.Replace(`^m=audio \d+ `, "m=audio 0 ")}, nil)},
+	{"the answer has no fingerprint", probe.LayerSignaling, probe.CodeBadAnswer, "",
+		tampered(farend.Tamper{Answer: farend.Drop("a=fingerprint:")}, nil)},
+	{"the far end finds no codec in the offer", probe.LayerSignaling, probe.CodeNoCommonCodec, "",
+		tampered(farend.Tamper{Offer: farend.Replace(`PCMU/8000`, "AMR/8000")}, nil)},
+	{"the answer has another codec", probe.LayerSignaling, probe.CodeNoCommonCodec, "",
+		tampered(farend.Tamper{Answer: farend.Replace(`PCMU/8000`, "AMR/8000")}, nil)},
+	{"the answer does not come in time", probe.LayerSignaling, probe.CodeNoAnswer, "",
+		held(func(s *scene) { s.target.Deadlines.Signaling = soon })},
+	{"the connection closes before the answer", probe.LayerSignaling, probe.CodeSignalingLost, "",
+		tampered(farend.Tamper{Before: func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }}, nil)},
+
+	{"the local address is not this host's", probe.LayerGather, probe.CodeNoCandidate, "",
+		echoed(echo.Config{}, func(_ *testing.T, s *scene) { s.target.LocalAddress = netip.MustParseAddr("192.0.2.1") })},
+	{"the TURN server refuses the password", probe.LayerGather, probe.CodeNoRelay, "",
+		echoed(echo.Config{}, func(t *testing.T, s *scene) {
+			s.target.Relay = probe.RelayOnly
+			s.target.ICEServers = []probe.ICEServer{{URL: farend.TURN(t, "probe", "right"), Username: "probe", Password: "wrong"}}
+		})},
+	{"the TURN server is silent", probe.LayerGather, probe.CodeNoRelay, "",
+		echoed(echo.Config{}, func(t *testing.T, s *scene) {
+			s.target.Relay = probe.RelayOnly
+			s.target.ICEServers = []probe.ICEServer{{URL: "turn:" + farend.DeadPort(t).String() + "?transport=udp", Username: "probe", Password: "right"}}
+			s.target.Deadlines.Gather = soon
+		})},
+
+	{"no packet gets through to the candidates", probe.LayerICE, probe.CodeNoPair, "",
+		deadEnd(func(_ *testing.T, s *scene) { s.target.Deadlines.ICE = soon })},
+	{"the path goes dark during the call", probe.LayerICE, probe.CodeConsentLost, probe.LayerMedia,
+		relayed(nil, func(t *testing.T, s *scene, r *farend.Relay) {
+			s.target.Duration = 2 * patience
+			s.target.Deadlines.Consent = 2 * time.Second
+			s.target.OnLive = onMedia(func() { r.SetFilter(farend.DropAll) })
+			s.also = func(t *testing.T, r *probe.Result) {
+				if r.RoundTrip.Sent == 0 || r.RoundTrip.Returned == 0 {
+					t.Errorf("the figures of the call until then are lost: %+v", r.RoundTrip)
+				}
+			}
+		})},
+
+	{"the answer announces another certificate", probe.LayerDTLS, probe.CodeFingerprint, "",
+		tampered(farend.Tamper{Answer: otherFingerprint}, nil)},
+	{"the far end refuses this side's certificate", probe.LayerDTLS, probe.CodeDTLSFailed, "",
+		tampered(farend.Tamper{Offer: otherFingerprint}, nil)},
+	{"DTLS packets vanish", probe.LayerDTLS, probe.CodeDTLSSilent, "",
+		relayed(farend.DropKind(farend.DTLS), func(_ *testing.T, s *scene, _ *farend.Relay) { s.target.Deadlines.DTLS = soon })},
+	{"both sides wait for the other's handshake (I5, echo)", probe.LayerDTLS, probe.CodeDTLSSilent, "",
+		tampered(bothPassive, bothWait)},
+	{"both sides wait for the other's handshake (I5, pion)", probe.LayerDTLS, probe.CodeDTLSSilent, "",
+		func(t *testing.T, s *scene) {
+			s.far = startPion(t, farend.PionConfig{})
+			s.target = target(farend.Serve(t, bothPassive.Handler(t, s.far)) + "/echo")
+			bothWait(t, s)
+		}},
+
+	{"no media gets to the far end", probe.LayerMedia, probe.CodeNoMedia, "",
+		impaired("loss=100%", "", silentFor(2*time.Second))},
+	{"no media gets to the far end, and the call is over before that is sure", probe.LayerMedia, probe.CodeNoMedia, "",
+		impaired("loss=100%", "", nil)},
+	{"a far end takes media and says nothing", probe.LayerMedia, probe.CodeNoMedia, "",
+		pionic(farend.PionConfig{Mode: farend.Nothing}, silentFor(time.Second))},
+	{"media gets to the far end and not back", probe.LayerMedia, probe.CodeOneWay, "",
+		impaired("", "loss=100%", silentFor(3*time.Second))},
+	{"a far end returns nothing but reports", probe.LayerMedia, probe.CodeOneWay, "",
+		pionic(farend.PionConfig{Mode: farend.Nothing, Reports: 200 * time.Millisecond},
+			silentFor(2*time.Second))},
+	{"media stops during the call", probe.LayerMedia, probe.CodeMediaStopped, "",
+		relayed(func(p farend.Packet) farend.Fate { return farend.Fate{Drop: p.Kind == farend.RTP && p.N >= 50} },
+			func(_ *testing.T, s *scene, _ *farend.Relay) { s.target.Duration = 4 * time.Second })},
+	{"the far end hangs up with RTCP", probe.LayerMedia, probe.CodeRemoteHangup, "",
+		echoed(echo.Config{MaxDuration: time.Second}, func(_ *testing.T, s *scene) { s.target.Duration = 2 * patience })},
+	{"the far end hangs up with DTLS", probe.LayerMedia, probe.CodeRemoteHangup, "",
+		pionic(farend.PionConfig{HangUpAfter: 25}, func(_ *testing.T, s *scene) { s.target.Duration = 2 * patience })},
+
+	{"silence comes back", probe.LayerAudio, probe.CodeWrongContent, "",
+		pionic(farend.PionConfig{Mode: farend.Silence}, nil)},
+	{"something else comes back", probe.LayerAudio, probe.CodeWrongContent, "",
+		pionic(farend.PionConfig{Mode: farend.Noise}, nil)},
+
+	{"the caller is interrupted while it connects", probe.LayerConnect, probe.CodeCanceled, probe.LayerSignaling,
+		func(t *testing.T, s *scene) {
+			s.target = target("http://" + farend.FullListener(t).String() + "/echo")
+			var cancel context.CancelFunc
+			s.ctx, cancel = context.WithCancel(t.Context())
+			s.target.OnStep = onStep(probe.LayerGather, probe.StateOK, cancel)
+		}},
+	{"the caller is interrupted before the answer", probe.LayerSignaling, probe.CodeCanceled, "",
+		func(t *testing.T, s *scene) {
+			var cancel context.CancelFunc
+			s.ctx, cancel = context.WithCancel(t.Context())
+			heldWith(t, s, cancel)
+		}},
+	{"the caller is interrupted during ICE", probe.LayerICE, probe.CodeCanceled, "",
+		deadEnd(func(t *testing.T, s *scene) {
+			var cancel context.CancelFunc
+			s.ctx, cancel = context.WithCancel(t.Context())
+			s.target.OnStep = onStep(probe.LayerSignaling, probe.StateOK, cancel)
+		})},
+	{"the caller is interrupted during DTLS", probe.LayerDTLS, probe.CodeCanceled, "",
+		relayed(farend.DropKind(farend.DTLS), func(t *testing.T, s *scene, _ *farend.Relay) {
+			var cancel context.CancelFunc
+			s.ctx, cancel = context.WithCancel(t.Context())
+			s.target.OnStep = onStep(probe.LayerICE, probe.StateOK, cancel)
+		})},
+	{"the caller is interrupted during media", probe.LayerMedia, probe.CodeCanceled, "",
+		echoed(echo.Config{}, func(t *testing.T, s *scene) {
+			var cancel context.CancelFunc
+			s.ctx, cancel = context.WithCancel(t.Context())
+			s.target.Duration = 2 * patience
+			s.target.OnLive = onMedia(cancel)
+		})},
+
+	{"the call takes too long before the answer", probe.LayerSignaling, probe.CodeTimeout, "",
+		held(func(s *scene) { s.target.Timeout = 2 * time.Second })},
+	{"the call takes too long during media", probe.LayerMedia, probe.CodeTimeout, "",
+		echoed(echo.Config{}, func(_ *testing.T, s *scene) {
+			s.target.Timeout, s.target.Duration = 4*time.Second, 2*patience
+		})},
+}
+
+func TestEveryFailureIsNamedForWhatItIs(t *testing.T) {
+	signalingtest.NoLeaks(t)
+	noSocketsLeft(t)
+	t.Run("provoked", func(t *testing.T) {
+		for _, row := range failures {
+			t.Run(row.name, func(t *testing.T) {
+				t.Parallel()
+				s := scene{ctx: t.Context()}
+				row.set(t, &s)
+				var r *probe.Result
+				watched(t, func() { r = place(t, s.ctx, s.target) })
+				rung := row.rung
+				if rung == "" {
+					rung = row.layer
+				}
+				checkFailure(t, r, row.layer, row.code)
+				checkSteps(t, r, row.layer, rung)
+				checkFarEndTold(t, s.far)
+				if s.also != nil {
+					s.also(t, r)
+				}
+			})
+		}
+	})
+}
+
+// checkFailure checks what a person and a script are told.
+func checkFailure(t *testing.T, r *probe.Result, layer probe.Layer, code probe.Code) {
+	t.Helper()
+	f := r.Failure
+	if f == nil {
+		t.Fatalf("the call did not fail: %s", r.Summary)
+	}
+	if f.Layer != layer || f.Code != code {
+		t.Errorf("got %s at %s, want %s at %s: %v", f.Code, f.Layer, code, layer, f.Err)
+	}
+	if f.Hint == "" || f.Err == nil {
+		t.Errorf("got hint %q and cause %v, want both", f.Hint, f.Err)
+	}
+	if r.Verdict != probe.Failed {
+		t.Errorf("got verdict %q, want failed", r.Verdict)
+	}
+	if !strings.Contains(r.Summary, f.Code.Meaning()) || !strings.Contains(r.Summary, r.Name) {
+		t.Errorf("the summary %q does not say what happened to whom", r.Summary)
+	}
+}
+
+// ladder is the order in which a call climbs its layers.
+var ladder = []probe.Layer{
+	probe.LayerGather, probe.LayerResolve, probe.LayerConnect, probe.LayerTLS, probe.LayerSignaling,
+	probe.LayerICE, probe.LayerDTLS, probe.LayerMedia, probe.LayerAudio, probe.LayerQuality,
+}
+
+// checkSteps checks the states of all layers: the broken one alone has failed,
+// what came before it went well or does not exist, what would have come after it
+// was not run. Layers between the broken one and a later rung that was running
+// had gone well.
+func checkSteps(t *testing.T, r *probe.Result, broken, rung probe.Layer) {
+	t.Helper()
+	if len(r.Steps) != len(probe.Layers) {
+		t.Fatalf("got %d steps, want one for each of %d layers", len(r.Steps), len(probe.Layers))
+	}
+	at, running := slices.Index(ladder, broken), slices.Index(ladder, rung)
+	for i, l := range ladder {
+		s := step(t, r, l)
+		want := []probe.State{probe.StateNotRun}
+		switch {
+		case l == broken:
+			want = []probe.State{probe.StateFailed}
+			if s.Detail == "" {
+				t.Errorf("the failed step %s says nothing", l)
+			}
+		case i < at && (l == probe.LayerResolve || l == probe.LayerTLS):
+			want = []probe.State{probe.StateOK, probe.StateNotApplicable}
+		case i < at, rung == probe.LayerMedia && i < running:
+			want = []probe.State{probe.StateOK}
+		}
+		if !slices.Contains(want, s.State) {
+			t.Errorf("%s is %s (%s), want %v", l, s.State, s.Detail, want)
+		}
+		if s.State == probe.StateNotRun && s.Took != 0 {
+			t.Errorf("%s took %v though it was not run", l, s.Took)
+		}
+	}
+}
+
+// named calls a name that a fake DNS server answers for.
+func named(host string, zone signalingtest.Zone) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		s.target = target("http://" + host + "./echo") // the dot keeps search lists out
+		s.target.LocalAddress = loopback
+		s.target.Resolver = signalingtest.NewResolver(t, zone)
+		if zone.Silent {
+			s.target.Deadlines.Resolve = soon
+		}
+	}
+}
+
+// certificate is what a server shows, and whom the caller trusts.
+type certificate struct {
+	served  tls.Certificate
+	trusted *x509.CertPool
+}
+
+// secured calls an echo over HTTPS with a certificate.
+func secured(issue func(*testing.T, *signalingtest.CA) certificate) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		c := issue(t, signalingtest.NewCA(t))
+		_, s.far, _ = startEcho(t, echo.Config{})
+		s.target = target(farend.ServeTLS(t, s.far, c.served) + "/echo")
+		s.target.RootCAs = c.trusted
+	}
+}
+
+// echoed calls a real echo.
+func echoed(c echo.Config, change func(*testing.T, *scene)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		_, s.far, _ = startEcho(t, c)
+		s.target = target(farend.Serve(t, s.far) + "/echo")
+		if change != nil {
+			change(t, s)
+		}
+	}
+}
+
+// impaired calls a real echo that impairs what it gets and sends.
+func impaired(up, down string, change func(*testing.T, *scene)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		echoed(echo.Config{Up: schedule(t, up), Down: schedule(t, down)}, change)(t, s)
+	}
+}
+
+// tampered calls a real echo past a tamper.
+func tampered(c farend.Tamper, change func(*testing.T, *scene)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		_, s.far, _ = startEcho(t, echo.Config{})
+		s.target = target(farend.Serve(t, c.Handler(t, s.far)) + "/echo")
+		if change != nil {
+			change(t, s)
+		}
+	}
+}
+
+// relayed calls a real echo whose media goes through a relay.
+func relayed(filter farend.Filter, change func(*testing.T, *scene, *farend.Relay)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		_, s.far, _ = startEcho(t, echo.Config{})
+		relay := farend.NewRelay(t)
+		relay.SetFilter(filter)
+		s.target = target(farend.Serve(t, relay.Between(t, s.far)) + "/echo")
+		change(t, s, relay)
+	}
+}
+
+// pionic calls a far end made of pion/webrtc.
+func pionic(c farend.PionConfig, change func(*testing.T, *scene)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		s.far = startPion(t, c)
+		s.target = target(farend.Serve(t, s.far) + "/echo")
+		if change != nil {
+			change(t, s)
+		}
+	}
+}
+
+// silentFor gives up a call in which no media has come back for so long.
+func silentFor(d time.Duration) func(*testing.T, *scene) {
+	return func(_ *testing.T, s *scene) {
+		s.target.Duration, s.target.Deadlines.FirstMedia = 2*patience, d
+	}
+}
+
+// deadEnd calls an echo where the candidates of both sides lead nowhere.
+func deadEnd(change func(*testing.T, *scene)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		nowhere := farend.Candidates(farend.DeadPort(t))
+		tampered(farend.Tamper{Offer: nowhere, Answer: nowhere}, change)(t, s)
+	}
+}
+
+// held calls an echo whose answer is held back until the caller has given up.
+func held(change func(*scene)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		heldWith(t, s, func() {})
+		change(s)
+	}
+}
+
+// heldWith is held; asked runs when the far end has created its session.
+func heldWith(t *testing.T, s *scene, asked func()) {
+	givenUp := make(chan struct{})
+	tampered(farend.Tamper{Hold: func() {
+		asked()
+		select {
+		case <-givenUp:
+		case <-t.Context().Done():
+		}
+	}}, nil)(t, s)
+	s.target.OnStep = onStep(probe.LayerSignaling, probe.StateFailed, func() { close(givenUp) })
+	s.also = func(t *testing.T, _ *probe.Result) {
+		if n := s.far.Created(); n != 1 {
+			t.Errorf("the far end created %d sessions, want 1", n)
+		}
+	}
+}
+
+// crowded calls an echo that takes one call and has one.
+func crowded(t *testing.T, s *scene) {
+	_, s.far, _ = startEcho(t, echo.Config{MaxCalls: 1})
+	url := farend.Serve(t, s.far) + "/echo"
+	talking := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	first := target(url)
+	first.Duration = 4 * patience
+	first.OnLive = onMedia(func() { close(talking) })
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_, _ = probe.Run(ctx, first) // the second call is what is looked at
+	}()
+	select {
+	case <-talking:
+	case <-over:
+		t.Fatal("the first call did not come up")
+	}
+	s.target = target(url)
+	s.target.OnStep = onStep(probe.LayerSignaling, probe.StateFailed, func() {
+		cancel()
+		<-over
+	})
+}
+
+// otherFingerprint announces a certificate that nobody has.
+var otherFingerprint = farend.Replace(`^a=fingerprint:\S+ \S+`, "a=fingerprint:sha-256 "+strings.TrimSuffix(strings.Repeat("11:", 32), ":"))
+
+// bothPassive tells each side that the other one begins the handshake.
+var bothPassive = farend.Tamper{
+	Offer:  farend.Replace("^a=setup:actpass", "a=setup:active"),
+	Answer: farend.Replace("^a=setup:passive", "a=setup:active"),
+}
+
+// bothWait checks that the error names the role that this side took.
+func bothWait(_ *testing.T, s *scene) {
+	s.target.Deadlines.DTLS = soon
+	s.also = func(t *testing.T, r *probe.Result) {
+		if text := r.Failure.Err.Error(); !strings.Contains(text, "as server") || !strings.Contains(text, "active") {
+			t.Errorf("the error does not name the roles: %s", text)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package probe
+
+import (
+	"slices"
+	"time"
+
+	"github.com/earshot-voip/earshot/internal/mono"
+	"github.com/earshot-voip/earshot/internal/peer"
+	"github.com/earshot-voip/earshot/internal/rtpflow"
+)
+
+// closeWindows takes the windows that are final by now into the result and
+// tells the observer.
+func (c *call) closeWindows(now time.Duration) {
+	for {
+		w, n, ok := c.exchange.closed(now)
+		if !ok {
+			return
+		}
+		if w.RoundTrip.Sent == 0 && w.Down.Expected == 0 {
+			continue // cut at the very end of sending
+		}
+		c.keep(c.window(&w, n))
+	}
+}
+
+func (c *call) keep(w Window) {
+	r := &c.result
+	if len(r.Windows) == MaxWindows {
+		r.Windows = slices.Delete(r.Windows, 0, 1)
+		r.WindowsDropped++
+	}
+	r.Windows = append(r.Windows, w)
+	if c.target.OnWindow != nil {
+		c.target.OnWindow(w)
+	}
+}
+
+func (c *call) lastWindow() Window {
+	if n := len(c.result.Windows); n > 0 {
+		return c.result.Windows[n-1]
+	}
+	return Window{}
+}
+
+// window turns a closed window into its public form, scored if the instrument
+// was good enough in it.
+func (c *call) window(w *rtpflow.Window, n noise) Window {
+	out := Window{
+		Start:    w.Start - c.mediaStart,
+		Length:   w.End - w.Start,
+		Uplink:   direction(&w.Up),
+		Downlink: direction(&w.Down),
+		RTT:      quantiles(w.RoundTrip.RTT),
+		Trusted:  n.trusted(),
+	}
+	if out.Trusted {
+		c.score(&out.Uplink, out.RTT)
+		c.score(&out.Downlink, out.RTT)
+	}
+	return out
+}
+
+// collect takes the figures of the whole call into the result.
+func (c *call) collect() {
+	x, r := c.exchange, &c.result
+	c.closeWindows(mono.Now())
+	total := x.total()
+	r.Echo = EchoKind(total.Kind.String())
+	r.Uplink, r.Downlink = direction(&total.Up), direction(&total.Down)
+	r.RoundTrip = RoundTrip{
+		Sent:     total.RoundTrip.Sent,
+		Returned: total.RoundTrip.Returned,
+		RTT:      quantiles(total.RoundTrip.RTT),
+	}
+	if first := x.first(); first > 0 {
+		r.FirstMedia = first - c.began
+	}
+	if c.peer != nil {
+		c.noteRoute(c.peer.Route())
+	}
+	r.Self = c.self(&total.Self, c.peer.Stats())
+	if r.Self.Trusted {
+		c.score(&r.Uplink, r.RoundTrip.RTT)
+		c.score(&r.Downlink, r.RoundTrip.RTT)
+	}
+}
+
+func direction(f *rtpflow.Figures) Direction {
+	return Direction{
+		Evidence:   Evidence(f.Evidence.String()),
+		Expected:   f.Expected,
+		Received:   f.Received,
+		Lost:       f.Lost,
+		Duplicated: f.Duplicated,
+		Reordered:  f.Reordered,
+		Discarded:  f.Discarded,
+		Unknown:    f.Unknown,
+		Jitter:     f.Jitter.Last,
+		JitterMax:  f.Jitter.Max,
+		JitterMean: f.Jitter.Mean,
+		Variation:  quantiles(f.Variation),
+		Burst: Burst{
+			Count:       f.Bursts.Count,
+			Density:     f.Bursts.Density,
+			Duration:    f.Bursts.Duration,
+			GapDensity:  f.Bursts.GapDensity,
+			GapDuration: f.Bursts.GapDuration,
+			R:           f.Bursts.BurstR,
+		},
+		PlayoutDepth: f.Playout.Mean,
+		RouteChanges: f.RouteChanges,
+		DriftPPM:     f.DriftPPM,
+	}
+}
+
+func quantiles(q rtpflow.Quantiles) Quantiles {
+	return Quantiles{Count: q.Count, Min: q.Min, P50: q.P50, P95: q.P95, P99: q.P99, Max: q.Max}
+}
+
+// self says how large the instrument's own error was.
+func (c *call) self(s *rtpflow.Self, stats peer.Stats) Self {
+	own := Self{
+		KernelTimestamps: stats.KernelTimestamps,
+		SendLate:         quantiles(s.SendLate),
+		SlotsMissed:      s.SlotsMissed,
+		ReceiveWake:      quantiles(s.ReceiveWake),
+		SocketDrops:      int64(stats.SocketDrops),
+		SendErrors:       c.exchange.failedSends(),
+	}
+	own.Reasons = own.doubts(s.Sent, c.exchange.frame)
+	own.Trusted = len(own.Reasons) == 0
+	return own
+}

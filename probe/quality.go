@@ -1,0 +1,99 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// judge compares the figures with the target's limits. What is over a limit
+// degrades the call; it breaks nothing.
+func (c *call) judge(context.Context) error {
+	r := &c.result
+	step := c.step(LayerQuality)
+	if !r.Self.Trusted || !r.Uplink.Evidence.Known() && !r.Downlink.Evidence.Known() {
+		step.State = StateNotApplicable
+		step.Detail = "not judged: " + c.untrusted()
+		return nil
+	}
+	complaints := c.complaints()
+	if len(complaints) > 0 {
+		step.State = StateDegraded
+		step.Detail = strings.Join(complaints, "; ")
+		return nil
+	}
+	step.Detail = "within all limits"
+	return nil
+}
+
+// complaints lists what is over a limit, the direction first.
+func (c *call) complaints() []string {
+	r, limits := &c.result, c.target.Limits
+	var list []string
+	complain := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	for _, d := range []struct {
+		name string
+		*Direction
+	}{{"uplink", &r.Uplink}, {"downlink", &r.Downlink}} {
+		if !d.Evidence.Known() {
+			continue
+		}
+		if d.Score != nil && d.Score.MOS < limits.BadMOS {
+			complain("%s MOS %.2f, limit %.2f", d.name, d.Score.MOS, limits.BadMOS)
+		}
+		if ratio := d.LossRatio(); ratio > limits.Loss {
+			complain("%s loses %.1f %%, limit %.1f %%", d.name, 100*ratio, 100*limits.Loss)
+		}
+		if d.JitterMean > limits.Jitter {
+			complain("%s jitter %v, limit %v", d.name, d.JitterMean.Round(100*time.Microsecond), limits.Jitter)
+		}
+	}
+	if r.RoundTrip.RTT.P50 > limits.RTT {
+		complain("round trip %v, limit %v", r.RoundTrip.RTT.P50.Round(time.Millisecond), limits.RTT)
+	}
+	return list
+}
+
+// untrusted says why the call has no verdict on quality.
+func (c *call) untrusted() string {
+	if reasons := c.result.Self.Reasons; len(reasons) > 0 {
+		return strings.Join(reasons, "; ")
+	}
+	return "nothing is known of either direction"
+}
+
+// verdict puts the outcome into a word and a sentence.
+func (c *call) verdict() (Verdict, string) {
+	r := &c.result
+	name := r.Name
+	switch quality := c.step(LayerQuality); {
+	case c.failure != nil:
+		return Failed, fmt.Sprintf("The call to %s failed at %s: %s.", name, layerWords[c.failure.Layer], c.failure.Code.Meaning())
+	case quality.State == StateNotApplicable:
+		return Untrusted, fmt.Sprintf("The call to %s went through, but its quality could not be measured: %s.", name, c.untrusted())
+	case quality.State == StateDegraded:
+		return Degraded, fmt.Sprintf("The call to %s works, but its quality is poor: %s.", name, quality.Detail)
+	}
+	return Good, fmt.Sprintf("The call to %s is good in both directions%s.", name, c.scores())
+}
+
+// scores renders ": MOS 4.3 up, 4.4 down", as far as they are known.
+func (c *call) scores() string {
+	up, down := c.result.Uplink.Score, c.result.Downlink.Score
+	switch {
+	case up != nil && down != nil:
+		return fmt.Sprintf(": MOS %.2f up, %.2f down", up.MOS, down.MOS)
+	case up != nil:
+		return fmt.Sprintf(" as far as is known: MOS %.2f up, downlink unknown", up.MOS)
+	case down != nil:
+		return fmt.Sprintf(" as far as is known: uplink unknown, MOS %.2f down", down.MOS)
+	}
+	return ", but too short to be scored"
+}
+
+var layerWords = map[Layer]string{
+	LayerResolve: "name resolution", LayerConnect: "the TCP connection", LayerTLS: "TLS",
+	LayerSignaling: "signalling", LayerGather: "gathering candidates", LayerICE: "ICE",
+	LayerDTLS: "DTLS", LayerMedia: "media", LayerAudio: "audio", LayerQuality: "quality",
+}

@@ -1,0 +1,98 @@
+// Package probe places one WebRTC test call to an echo endpoint and returns
+// what it found out: how each layer did, what the network did to the packets in
+// each direction, and the probe's own error.
+//
+//	result, err := probe.Run(ctx, probe.Target{URL: "https://echo.example.com/echo"})
+//
+// The result is complete also when the call failed; err is only for a target
+// that cannot be tried at all.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/earshot-voip/earshot/internal/mono"
+)
+
+// errInterrupted and errCallTimeout are the causes with which a call's context
+// ends early.
+var (
+	errInterrupted = errors.New("the call was interrupted")
+	errCallTimeout = errors.New("the call took longer than allowed")
+)
+
+// Run places a call. It returns when the call is over and everything it opened
+// is closed, also when ctx ends early: the far end is always told.
+func Run(ctx context.Context, t Target) (*Result, error) {
+	if err := t.Validate(); err != nil {
+		return nil, fmt.Errorf("target cannot be called: %w", err)
+	}
+	t = t.withDefaults()
+	c, err := newCall(t)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, t.Timeout, errCallTimeout)
+	defer cancel()
+
+	c.climb(ctx, []rung{
+		{LayerGather, c.gather, t.Deadlines.Gather},
+		{LayerSignaling, c.signal, t.Deadlines.setUp()},
+		{LayerICE, c.connect, t.Deadlines.ICE},
+		{LayerDTLS, c.secure, t.Deadlines.DTLS},
+		{LayerMedia, c.talk, 0},
+		{LayerAudio, c.listen, 0},
+		{LayerQuality, c.judge, 0},
+	})
+	c.hangUp()
+	return c.report(), nil
+}
+
+// rung is one step of the ladder: it blocks until it is done, and its error
+// says what broke.
+type rung struct {
+	layer    Layer
+	do       func(context.Context) error
+	deadline time.Duration // 0: the rung keeps its own time
+}
+
+// climb runs the rungs in order until one breaks.
+func (c *call) climb(ctx context.Context, rungs []rung) {
+	for _, r := range rungs {
+		start := mono.Now()
+		err := r.run(ctx)
+		took := mono.Now() - start
+		if err == nil {
+			c.finish(r.layer, StateOK, start, took)
+			continue
+		}
+		c.failure = classify(r.layer, explain(ctx, err))
+		c.fail(r.layer, c.failure.Layer, start, took)
+		return
+	}
+}
+
+func (r rung) run(ctx context.Context) error {
+	if r.deadline > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.deadline)
+		defer cancel()
+	}
+	return r.do(ctx)
+}
+
+// explain puts the reason why the whole call ended in place of the context
+// error that the rung saw.
+func explain(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case errors.Is(context.Cause(ctx), errCallTimeout):
+		return fmt.Errorf("%w: %w", errCallTimeout, err)
+	default:
+		return fmt.Errorf("%w: %w", errInterrupted, err)
+	}
+}

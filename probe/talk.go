@@ -1,0 +1,128 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/earshot-voip/earshot/internal/mono"
+	"github.com/earshot-voip/earshot/internal/peer"
+)
+
+// Times of the media step.
+const (
+	reportInterval = time.Second            // between our RTCP reports
+	liveInterval   = 500 * time.Millisecond // between glimpses for an observer
+	stoppedAfter   = 2 * time.Second        // without a returned packet at the end of a call: media stopped
+	drainStep      = 20 * time.Millisecond  // between looks at whether the last packets' fate is known
+	drainPoll      = 200 * time.Millisecond // between requests for the far end's last report
+	drainGrace     = time.Second            // a packet that is not back by then is lost
+	drainAtMost    = 4 * time.Second
+)
+
+// talk sends the clip for the call's duration and measures what comes back. The
+// figures are in the result also when it fails half-way.
+func (c *call) talk(ctx context.Context) error {
+	x := c.exchange
+	start := mono.Now()
+	x.begin(c.peer)
+	c.mediaStart = start
+
+	err := c.run(ctx, start)
+	x.stop()
+	x.cut(mono.Now()) // what still comes belongs to the last window
+	if err == nil {
+		err = c.drain(ctx)
+	}
+	x.finish()
+	c.collect()
+	if c.result.FirstMedia > 0 {
+		c.detail(LayerMedia, fmt.Sprintf("%d packets sent, %d came back, the first after %v",
+			c.result.RoundTrip.Sent, c.result.RoundTrip.Returned, c.result.FirstMedia.Round(100*time.Microsecond)))
+	}
+	if err != nil {
+		return err
+	}
+	return x.stoppedEarly()
+}
+
+// run keeps the call up until its duration is over, closing windows and sending
+// reports on the way.
+func (c *call) run(ctx context.Context, start time.Duration) error {
+	x := c.exchange
+	end := start + c.target.Duration
+	firstBy := start + c.target.Deadlines.FirstMedia
+	report, cut, live := start+reportInterval/2, start+c.target.Window, start+liveInterval
+	if c.target.OnLive == nil {
+		live = end + time.Hour // never
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := mono.Now()
+		if now >= report {
+			x.report(now)
+			report += reportInterval
+		}
+		if now >= cut {
+			x.cut(now)
+			cut += c.target.Window
+		}
+		c.closeWindows(now)
+		if now >= live {
+			c.target.OnLive(x.live(now-start, c.lastWindow()))
+			live += liveInterval
+		}
+		heard, bye := x.heard()
+		switch {
+		case bye:
+			return peer.ErrRemoteClosed
+		case !heard && now >= firstBy:
+			return x.silence()
+		case now >= end:
+			return nil
+		}
+		next := min(report, cut, live, end)
+		if !heard {
+			next = min(next, firstBy)
+		}
+		timer.Reset(next - now)
+		select {
+		case <-timer.C:
+		case <-c.peer.Done():
+			return c.peer.Err()
+		case <-c.session.Done():
+			return c.session.Err()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// drain waits until the fate of every packet is known: all are back, or the
+// grace is over and the far end has reported what it got and sent.
+func (c *call) drain(ctx context.Context) error {
+	x := c.exchange
+	start := mono.Now()
+	poll := start + drainGrace
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := mono.Now()
+		if x.settled(now) || now >= start+drainAtMost {
+			return nil
+		}
+		if now >= poll {
+			x.report(now)
+			poll += drainPoll
+		}
+		timer.Reset(drainStep)
+		select {
+		case <-timer.C:
+		case <-c.peer.Done():
+			return nil // the call was over; what is known is known
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
