@@ -1,0 +1,149 @@
+package archtest
+
+// modulePath is the module that the rules are for.
+const modulePath = "github.com/earshot-voip/earshot"
+
+// place is where a package stands. Imports point to lower levels only.
+type place struct {
+	level  int
+	reason string
+
+	// only, when not nil, lists all that the package's code may import beyond
+	// the standard library: modules by their path, project packages by theirs.
+	only []string
+
+	// pure is a package that reads no clock, takes no lock and logs nothing: all
+	// that it knows comes in by its arguments.
+	pure bool
+
+	// testsOnly is a package that other packages may use in their tests alone.
+	testsOnly bool
+}
+
+// places is the level table. A path that ends in /... stands for the folder and
+// all below it.
+var places = map[string]place{
+	"internal/mono": {level: -1, reason: "the process clock: times taken in different packages can be subtracted", only: []string{}},
+
+	"internal/thread": {level: -1, reason: "favours of the scheduler, for the two threads whose lateness is our own error", only: []string{"golang.org/x/sys"}},
+
+	"mos": {level: 0, reason: "public; the E-model is arithmetic and needs nothing", only: []string{}, pure: true},
+	"internal/rtpflow": {level: 0, reason: "the hot path: what it does with a packet depends on its arguments alone", pure: true,
+		only: []string{"github.com/pion/rtp", "github.com/pion/rtcp"}},
+	"internal/udp":       {level: 0, reason: "sockets know nothing of calls"},
+	"internal/pace":      {level: 0, reason: "the send clock knows nothing of what it sends"},
+	"internal/media":     {level: 0, reason: "codecs and clips are data"},
+	"internal/signaling": {level: 0, reason: "the contract of the adapters; it must not know any of them"},
+	"internal/impair":    {level: 0, reason: "the fate of a packet depends on its seed and its place alone"},
+
+	"internal/peer":                    {level: 1, reason: "ICE, DTLS and SRTP over our sockets, as blocking steps"},
+	"internal/signaling/whip":          {level: 1, reason: "one adapter; adapters do not know each other"},
+	"internal/signaling/signalingtest": {level: 1, reason: "the conformance suite of the adapters", testsOnly: true},
+	"internal/farend":                  {level: 1, reason: "far ends and networks that misbehave on purpose", testsOnly: true},
+	"internal/media/gen":               {level: 1, reason: "the command that makes the clips; nobody imports it"},
+
+	"probe":         {level: 2, reason: "public; a call without command line, metrics or files"},
+	"internal/echo": {level: 2, reason: "the far end; beside probe, so that neither can borrow the other's truth"},
+
+	"internal/capture": {level: 2, reason: "the streams of a capture; beside probe, since nothing is called"},
+
+	"internal/report":   {level: 3, reason: "turns a result into text, JSON and an exit code"},
+	"internal/selftest": {level: 3, reason: "what this host can measure, found out by calls"},
+
+	"cmd/earshot": {level: 6, reason: "flags to structs, results to exit codes"},
+	"bench/...":   {level: 6, reason: "whole-system figures; uses everything"},
+
+	"internal/archtest": {level: 6, reason: "looks at the tree from outside", only: []string{}},
+}
+
+// impure are the imports and names of the standard library that a pure package
+// does not have.
+var (
+	impureImports = []string{"log", "log/slog", "math/rand", "math/rand/v2", "os", "sync", "sync/atomic"}
+	impureNames   = []string{"time.After", "time.AfterFunc", "time.NewTicker", "time.NewTimer", "time.Now", "time.Since", "time.Sleep", "time.Tick", "time.Until"}
+)
+
+// sameLevel lists the imports between packages of one level that are allowed
+// all the same, with the reason.
+var sameLevel = map[edge]string{}
+
+// upwardInTests lists the imports of tests that point upwards. Tests may import
+// packages of their own level and below without being listed.
+var upwardInTests = map[edge]string{}
+
+// edge is an import of one project package by another.
+type edge struct{ from, to string }
+
+// moduleRule says which packages may import a module.
+type moduleRule struct {
+	code   []string // packages that may import it; their tests may too
+	tests  []string // packages of which only tests may import it
+	reason string
+}
+
+// independent are the packages that build other peers than ours, to test and
+// to compare with: they may import all of pion.
+var independent = []string{"internal/farend", "bench/..."}
+
+// modules lists every direct dependency.
+var modules = map[string]moduleRule{
+	"github.com/spf13/cobra": {code: []string{"cmd/earshot"},
+		reason: "flags end in the command; packages take structs"},
+	"github.com/spf13/pflag": {code: []string{"cmd/earshot"},
+		reason: "the flags of cobra"},
+	"golang.org/x/term": {code: []string{"cmd/earshot"},
+		reason: "only the command knows what it writes to"},
+	"github.com/rogpeppe/go-internal": {tests: []string{"cmd/earshot"},
+		reason: "testscript drives the command"},
+
+	"github.com/pion/ice/v4": {code: []string{"internal/peer"}, tests: []string{"internal/udp"},
+		reason: "callbacks of the media stack live in internal/peer alone"},
+	"github.com/pion/dtls/v3": {code: []string{"internal/peer"},
+		reason: "callbacks of the media stack live in internal/peer alone"},
+	"github.com/pion/srtp/v3": {code: []string{"internal/peer"},
+		reason: "keys never leave internal/peer"},
+	"github.com/pion/sdp/v3": {code: []string{"internal/peer"},
+		reason: "session descriptions are text to everybody else"},
+	"github.com/pion/logging": {code: []string{"internal/peer"},
+		reason: "carries the media stack's log to slog"},
+	"github.com/pion/stun/v4": {code: []string{"internal/peer", "probe"},
+		reason: "parses the URLs of ICE servers"},
+	"github.com/pion/transport/v5": {code: []string{"internal/udp"},
+		reason: "the interface through which ICE takes our sockets"},
+	"github.com/pion/rtp": {code: []string{"internal/rtpflow", "internal/peer"},
+		reason: "packet headers"},
+	"github.com/pion/rtcp": {code: []string{"internal/rtpflow", "internal/peer", "internal/echo", "probe"},
+		reason: "reports"},
+	"github.com/pion/webrtc/v4": {tests: []string{"internal/peer"},
+		reason: "the independent peer in tests and the baseline in bench; never in a call"},
+	"github.com/pion/turn/v5": {tests: []string{"internal/udp"},
+		reason: "a real TURN server on loopback, for tests; ICE brings its own client"},
+	"github.com/pion/interceptor": {tests: []string{"internal/rtpflow"},
+		reason: "what the core's speed is compared with; part of the independent peer"},
+
+	"github.com/gopacket/gopacket": {code: []string{"internal/capture", "bench/..."}, tests: []string{"internal/rtpflow"},
+		reason: "reads captures"},
+
+	"golang.org/x/sys": {code: []string{"internal/udp", "internal/pace", "internal/thread", "bench/..."}, tests: []string{"cmd/earshot"},
+		reason: "socket options and timers of the kernel"},
+	"golang.org/x/net": {code: []string{"internal/udp", "internal/signaling/signalingtest"}, tests: []string{"internal/signaling", "probe"},
+		reason: "IP options on every platform; DNS messages for the tests' name server"},
+}
+
+// bannedNames are package names that say nothing about what is inside.
+var bannedNames = []string{"util", "utils", "common", "helper", "helpers", "type", "types", "misc", "shared", "base"}
+
+// topFolders lists the folders at the top of the tree. Hidden folders other
+// than .ci belong to tools and are not looked at.
+var topFolders = map[string]string{
+	".ci":      "what the continuous integration runs",
+	"bench":    "whole-system figures and their results",
+	"cmd":      "the command",
+	"docs":     "architecture and decision records",
+	"internal": "everything that is nobody else's business",
+	"mos":      "public package: the E-model",
+	"probe":    "public package: a call",
+}
+
+// publicPackages show their names to users of the module.
+var publicPackages = []string{"mos", "probe"}
