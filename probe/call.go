@@ -24,7 +24,7 @@ type call struct {
 	result     Result
 	began      time.Duration // on internal/mono
 	failure    *Failure
-	mediaStart time.Duration
+	mediaStart time.Duration // start of the first window; 0: none closed yet
 
 	peer     *peer.Peer
 	offer    string

@@ -29,11 +29,12 @@ func TestFiftyCallsAtOnceLeaveNothingBehind(t *testing.T) {
 	// What a process allocates for its first crowd and keeps for the next one:
 	// goroutines, buffers, tables.
 	crowd(t, url, calls, time.Second)
-	drainLedgers(t, ended, calls)
 	checkFarEndTold(t, f)
+	drainLedgers(t, ended, calls)
 	goroutines, heap, open := runtime.NumGoroutine(), heapInUse(), len(sockets(t))
 
 	results := crowd(t, url, calls, 2*time.Second)
+	checkFarEndTold(t, f)
 	truth := drainLedgers(t, ended, calls)
 	var up, down counts
 	untrusted := 0
@@ -57,7 +58,6 @@ func TestFiftyCallsAtOnceLeaveNothingBehind(t *testing.T) {
 		t.Errorf("all calls measured %+v up and %+v down, the echo's ledgers say %+v and %+v", up, down, upTruth, downTruth)
 	}
 	clear(results)
-	checkFarEndTold(t, f)
 
 	eventually(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
 	eventually(t, "as many sockets as before", func() bool { return len(sockets(t)) <= open })

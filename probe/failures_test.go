@@ -254,14 +254,16 @@ func TestEveryFailureIsNamedForWhatItIs(t *testing.T) {
 				s := scene{ctx: t.Context()}
 				row.set(t, &s)
 				var r *probe.Result
-				watched(t, func() { r = place(t, s.ctx, s.target) })
+				watched(t, func() {
+					r = place(t, s.ctx, s.target)
+					checkFarEndTold(t, s.far)
+				})
 				rung := row.rung
 				if rung == "" {
 					rung = row.layer
 				}
 				checkFailure(t, r, row.layer, row.code)
 				checkSteps(t, r, row.layer, rung)
-				checkFarEndTold(t, s.far)
 				if s.also != nil {
 					s.also(t, r)
 				}

@@ -24,6 +24,14 @@ func (c *call) closeWindows(now time.Duration) {
 	}
 }
 
+// sinceMedia counts a window's start from that of the first one.
+func (c *call) sinceMedia(at time.Duration) time.Duration {
+	if c.mediaStart == 0 {
+		c.mediaStart = at
+	}
+	return at - c.mediaStart
+}
+
 func (c *call) keep(w Window) {
 	r := &c.result
 	if len(r.Windows) == MaxWindows {
@@ -47,7 +55,7 @@ func (c *call) lastWindow() Window {
 // was good enough in it.
 func (c *call) window(w *rtpflow.Window, n noise) Window {
 	out := Window{
-		Start:    w.Start - c.mediaStart,
+		Start:    c.sinceMedia(w.Start),
 		Length:   w.End - w.Start,
 		Uplink:   direction(&w.Up),
 		Downlink: direction(&w.Down),

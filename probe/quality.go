@@ -75,21 +75,21 @@ func (c *call) verdict() (Verdict, string) {
 	case quality.State == StateDegraded:
 		return Degraded, fmt.Sprintf("The call to %s works, but its quality is poor: %s.", name, quality.Detail)
 	}
-	return Good, fmt.Sprintf("The call to %s is good in both directions%s.", name, c.scores())
+	if !r.Uplink.Evidence.Known() || !r.Downlink.Evidence.Known() {
+		return Good, fmt.Sprintf("The call to %s is good as far as is known: %s, %s.", name, known("up", &r.Uplink), known("down", &r.Downlink))
+	}
+	return Good, fmt.Sprintf("The call to %s is good in both directions: %s, %s.", name, known("up", &r.Uplink), known("down", &r.Downlink))
 }
 
-// scores renders ": MOS 4.3 up, 4.4 down", as far as they are known.
-func (c *call) scores() string {
-	up, down := c.result.Uplink.Score, c.result.Downlink.Score
+// known says in a few words what is known of a direction.
+func known(name string, d *Direction) string {
 	switch {
-	case up != nil && down != nil:
-		return fmt.Sprintf(": MOS %.2f up, %.2f down", up.MOS, down.MOS)
-	case up != nil:
-		return fmt.Sprintf(" as far as is known: MOS %.2f up, downlink unknown", up.MOS)
-	case down != nil:
-		return fmt.Sprintf(" as far as is known: uplink unknown, MOS %.2f down", down.MOS)
+	case !d.Evidence.Known():
+		return name + " unknown"
+	case d.Score == nil:
+		return name + " too short to be scored"
 	}
-	return ", but too short to be scored"
+	return fmt.Sprintf("MOS %.2f %s", d.Score.MOS, name)
 }
 
 var layerWords = map[Layer]string{

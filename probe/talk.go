@@ -26,7 +26,6 @@ func (c *call) talk(ctx context.Context) error {
 	x := c.exchange
 	start := mono.Now()
 	x.begin(c.peer)
-	c.mediaStart = start
 
 	err := c.run(ctx, start)
 	x.stop()
@@ -67,6 +66,9 @@ func (c *call) run(ctx context.Context, start time.Duration) error {
 		if now >= cut {
 			x.cut(now)
 			cut += c.target.Window
+			if end-cut < c.target.Window/10 {
+				cut = end + time.Hour // the last window takes the rest, no sliver is left
+			}
 		}
 		c.closeWindows(now)
 		if now >= live {

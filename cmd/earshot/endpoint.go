@@ -38,7 +38,7 @@ const (
 // listens on the address of the signalling unless the configuration names one.
 func serveEcho(config echo.Config, listen string, secure *tls.Config) (*endpoint, error) {
 	config.Path = "/" + strings.Trim(config.Path, "/")
-	listener, err := net.Listen("tcp", listen)
+	listener, err := net.Listen(networkOf(listen), listen)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +79,15 @@ func serveEcho(config echo.Config, listen string, secure *tls.Config) (*endpoint
 		e.done <- e.http.Serve(listener)
 	}()
 	return e, nil
+}
+
+// networkOf keeps an IPv4 address from meaning IPv6 too, which 0.0.0.0 otherwise
+// does.
+func networkOf(listen string) string {
+	if at, err := netip.ParseAddrPort(listen); err == nil && at.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // close ends all calls, telling their callers, and stops serving. It returns

@@ -48,8 +48,8 @@ func (m sideBySide) Run() int {
 //	                             because other work kept this host from measuring, is
 //	                             placed again, unless 3 is expected
 //	serve NAME ARG...            run earshot echo in the background until the script
-//	                             ends; $NAME is its URL, $NAME_ADDRESS the address in
-//	                             it, NAME.out its standard output
+//	                             ends; $NAME is its URL, $NAME_ADDRESS and $NAME_PORT
+//	                             are from it, NAME.out its standard output
 //	halt NAME                    interrupt it; it must end well; stdout and stderr are its own
 //	[!] json FILE PATH WANT      the value at PATH is WANT, as JSON or as a bare string
 //	json FILE PATH OP NUMBER     OP is <, > or ==
@@ -160,6 +160,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 		_, address, _ := strings.Cut(one, "://")
 		address, _, _ = strings.Cut(address, "/")
 		ts.Setenv(args[0]+"_ADDRESS", address)
+		ts.Setenv(args[0]+"_PORT", address[strings.LastIndex(address, ":")+1:])
 	case <-s.read:
 		ts.Fatalf("earshot echo ended: %s", s.errors.String())
 	case <-time.After(patience):

@@ -214,8 +214,8 @@ func TestACallThatNeverConnectsEnds(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Fatal("the call is still there")
 	}
-	if s.Calls() != 0 {
-		t.Errorf("got %d calls, want 0", s.Calls())
+	if err := s.Close(t.Context()); err != nil || s.Calls() != 0 {
+		t.Errorf("got %d calls (%v), want 0", s.Calls(), err)
 	}
 }
 

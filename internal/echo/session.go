@@ -120,11 +120,11 @@ func (one *session) run() {
 	_ = one.peer.Close()
 	cancel()
 	one.media.wait()
-	one.server.release(one)
 	one.server.config.Log.Info("call ended", "id", one.id, "caller", one.host, "reason", reason)
 	if end := one.server.config.OnEnd; end != nil {
 		end(one.summary(reason))
 	}
+	one.server.release(one) // last: Close waits for it
 	close(one.over)
 }
 
