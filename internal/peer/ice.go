@@ -225,6 +225,7 @@ func (p *Peer) gather(ctx context.Context) error {
 	case <-p.gathered:
 	case <-ctx.Done():
 	}
+	p.addLoopback6()
 	found, err := p.agent.GetLocalCandidates()
 	if err != nil {
 		return &GatherError{RelayOnly: p.cfg.Relay == RelayOnly, Details: p.warnings.take(), Err: err}
@@ -239,6 +240,30 @@ func (p *Peer) gather(ctx context.Context) error {
 	p.local.candidates = found
 	p.local.ufrag, p.local.pwd, err = p.agent.GetLocalUserCredentials()
 	return err
+}
+
+// addLoopback6 adds the candidate on ::1, which the agent takes for an
+// IPv4-compatible address and leaves out. A host without IPv6 has none.
+func (p *Peer) addLoopback6() {
+	one := netip.IPv6Loopback()
+	if p.net == nil || p.cfg.Relay == RelayOnly || !p.offerable(one.AsSlice()) {
+		return
+	}
+	conn, err := p.net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(one, 0)))
+	if err != nil {
+		return
+	}
+	port := conn.LocalAddr().(*net.UDPAddr).Port
+	candidate, err := ice.NewCandidateHost(&ice.CandidateHostConfig{
+		Network: "udp", Address: one.String(), Port: port, Component: ice.ComponentRTP,
+	})
+	if err == nil {
+		err = p.agent.AddVirtualCandidate(candidate, conn)
+	}
+	if err != nil {
+		p.warnings.keep("candidate on ::1: " + err.Error())
+		_ = conn.Close()
+	}
 }
 
 // GatherWarnings returns what went wrong with single interfaces or servers in a

@@ -342,3 +342,22 @@ func TestMediaThatComesBeforeTheKeysIsNotLost(t *testing.T) {
 		t.Errorf("got %q", raw[12:])
 	}
 }
+
+func TestMediaOverIPv6Loopback(t *testing.T) {
+	port, err := ListenPort(netip.MustParseAddrPort("[::1]:0"), udp.Config{DSCP: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer port.Close()
+	box := newInbox()
+	a := newPeer(t, Config{OnRTP: box.onRTP})
+	b := newPeer(t, Config{Port: port})
+	route, _, _ := establish(t, a, b)
+	if route.Remote.Address != port.Addr() || !route.Local.Address.Addr().Is6() {
+		t.Errorf("got route %+v, want one to %v", route, port.Addr())
+	}
+	if err := b.WriteRTP(packet(t, b.SSRC(), 1, "six")); err != nil {
+		t.Fatal(err)
+	}
+	box.wait(t, 1)
+}
