@@ -94,5 +94,5 @@ func (e *Echo) attribute(up, down *Figures, trip *RoundTrip, now, before mark) {
 
 // journeys summarises the round-trip times of the call.
 func (e *Echo) journeys() Quantiles {
-	return quantiles(&e.up.journeys.call, &e.up.journeys.window)
+	return e.up.journeys.call.quantiles()
 }

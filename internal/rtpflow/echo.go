@@ -138,7 +138,7 @@ func (e *Echo) blocks(at time.Duration, blocks []rtcp.ReceptionReport) {
 
 // roundTrip is the longest seen; the grace, if none was.
 func (e *Echo) roundTrip() int64 {
-	longest := max(e.up.journeys.call.max, e.up.journeys.window.max, e.up.reports.trip)
+	longest := max(e.up.journeys.call.max, e.up.reports.trip)
 	if longest == 0 {
 		return e.up.grace
 	}
@@ -154,11 +154,11 @@ func (e *Echo) ReceptionReport(at time.Duration) (rtcp.ReceptionReport, bool) {
 	return e.down.ReceptionReport(at)
 }
 
-// VoIPMetrics is that of the returned stream, see Receiver, with the median
-// round-trip time.
+// VoIPMetrics is that of the returned stream, see Receiver, with the last
+// round-trip time (RFC 3611, 4.7.3).
 func (e *Echo) VoIPMetrics() rtcp.VoIPMetricsReportBlock {
 	b := e.down.VoIPMetrics()
-	b.RoundTripDelay = milliseconds(e.journeys().P50)
+	b.RoundTripDelay = milliseconds(e.up.journeys.call.last)
 	return b
 }
 

@@ -49,7 +49,12 @@ type tally struct {
 
 // tripTally times journeys.
 type tripTally struct {
-	window, call Histogram
+	window, call samples
+}
+
+func (t *tripTally) add(d time.Duration) {
+	t.window.add(d)
+	t.call.add(d)
 }
 
 func newFlow(c Config) flow {
@@ -192,9 +197,8 @@ func (f *flow) close() {
 		f.callSpread.Merge(&f.windowSpread)
 		f.windowSpread.Reset()
 		if f.trip != nil {
-			span.trip = f.trip.window.Quantiles()
-			f.trip.call.Merge(&f.trip.window)
-			f.trip.window.Reset()
+			span.trip = f.trip.window.quantiles()
+			f.trip.window.reset()
 		}
 		f.closed = append(f.closed, span)
 

@@ -53,6 +53,7 @@ const (
 
 func newUplink(c Config) *uplink {
 	u := &uplink{flow: newFlow(c), grace: int64(c.Grace), stamping: c.StampID != 0}
+	u.journeys = tripTally{window: newSamples(windowSamples), call: newSamples(callSamples)}
 	if !u.stamping {
 		u.timestamp = make([]uint32, ringBits)
 	}
@@ -110,7 +111,7 @@ func (u *uplink) returned(at int64, seq uint16, timestamp uint32, s *Stamp) {
 	if !u.back.has(q) {
 		u.back.set(q)
 		u.at(q).returned++
-		u.journeys.window.Add(time.Duration(at - sent - int64(s.Hold)))
+		u.journeys.add(time.Duration(at - sent - int64(s.Hold)))
 	}
 	u.arrived(q, sent, int64(s.Arrival))
 	u.counters(q, s)
@@ -244,7 +245,7 @@ func (u *uplink) reflected(at int64, seq uint16, timestamp uint32) {
 	u.matched++
 	if !u.back.has(q) {
 		u.back.set(q)
-		u.journeys.window.Add(time.Duration(at - u.sent[q&(ringBits-1)]))
+		u.journeys.add(time.Duration(at - u.sent[q&(ringBits-1)]))
 	}
 }
 
