@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -83,7 +83,6 @@ func (c *call) finish(l Layer, s State, start, took time.Duration) {
 	step.Start, step.Took = start-c.began, took
 	if l == LayerSignaling {
 		c.traceSteps()
-		return
 	}
 	c.observe(l)
 }
@@ -91,23 +90,37 @@ func (c *call) finish(l Layer, s State, start, took time.Duration) {
 // fail notes that a rung broke, and on which layer. The rung's own layer and
 // the broken one differ when a rung covers several.
 func (c *call) fail(rung, broken Layer, start, took time.Duration) {
-	if rung == LayerSignaling {
-		c.traceSteps()
-	}
 	step := c.step(broken)
-	step.State = StateFailed
 	if broken == rung {
 		step.Start, step.Took = start-c.began, took
 	}
+	if rung == LayerSignaling {
+		c.traceSteps()
+	}
+	step.State = StateFailed
 	step.Detail = c.failure.Err.Error()
+	if rung == LayerSignaling {
+		c.observe(rung)
+		return
+	}
 	c.observe(broken)
 }
 
+// observe tells the observer of a step. Signalling stands for all the steps that
+// it goes through.
 func (c *call) observe(l Layer) {
 	if c.target.OnStep == nil {
 		return
 	}
-	c.target.OnStep(*c.step(l))
+	layers := []Layer{l}
+	if l == LayerSignaling {
+		layers = signalingLayers
+	}
+	for _, l := range layers {
+		if s := *c.step(l); s.State != StateNotRun {
+			c.target.OnStep(s)
+		}
+	}
 }
 
 // gather opens sockets, finds candidates and writes the offer.
@@ -117,12 +130,17 @@ func (c *call) gather(ctx context.Context) error {
 		return err
 	}
 	c.exchange = newExchange(c.codec)
+	local := c.target.LocalAddress
+	literal, loopback := onLoopback(c.target.URL)
+	if !local.IsValid() && loopback {
+		local = literal
+	}
 	config := peer.Config{
 		Codecs:       []media.Codec{c.codec},
 		ICEServers:   iceServers(c.target.ICEServers),
 		Relay:        relayPolicy[c.target.Relay],
-		Loopback:     onLoopback(c.target.URL),
-		LocalAddress: c.target.LocalAddress,
+		Loopback:     loopback,
+		LocalAddress: local,
 		DSCP:         dscp,
 		Stamps:       true,
 		OnRTP:        c.exchange.received,
@@ -222,16 +240,23 @@ func iceServers(servers []ICEServer) []peer.ICEServer {
 }
 
 // onLoopback reports whether a target is on this host's loopback, so that
-// loopback addresses are what has to be offered.
-func onLoopback(target string) bool {
+// loopback addresses are what has to be offered; and of which family, where the
+// URL says it by an address: the zero Addr is both.
+func onLoopback(target string) (family netip.Addr, loopback bool) {
 	u, err := url.Parse(target)
 	if err != nil {
-		return false
+		return netip.Addr{}, false
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
+		return netip.Addr{}, true
 	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	ip, err := netip.ParseAddr(host)
+	if err != nil || !ip.IsLoopback() {
+		return netip.Addr{}, false
+	}
+	if ip.Is4() {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
+	}
+	return netip.IPv6Loopback(), true
 }

@@ -191,10 +191,15 @@ var failures = []struct {
 		pionic(farend.PionConfig{Mode: farend.Nothing, Reports: 200 * time.Millisecond},
 			silentFor(2*time.Second))},
 	{"media stops during the call", probe.LayerMedia, probe.CodeMediaStopped, "",
-		relayed(func(p farend.Packet) farend.Fate { return farend.Fate{Drop: p.Kind == farend.RTP && p.N >= 50} },
+		relayed(func(p farend.Packet) farend.Fate { return farend.Fate{Drop: p.Kind == farend.RTP && p.N >= 10} },
 			func(_ *testing.T, s *scene, _ *farend.Relay) { s.target.Duration = 4 * time.Second })},
-	{"the far end hangs up with RTCP", probe.LayerMedia, probe.CodeRemoteHangup, "",
+	{"the far end hangs up", probe.LayerMedia, probe.CodeRemoteHangup, "",
 		echoed(echo.Config{MaxDuration: time.Second}, func(_ *testing.T, s *scene) { s.target.Duration = 2 * patience })},
+	{"the far end hangs up with RTCP, and its DTLS alert is lost", probe.LayerMedia, probe.CodeRemoteHangup, "",
+		relayedTo(echo.Config{MaxDuration: 2 * time.Second}, nil, func(_ *testing.T, s *scene, r *farend.Relay) {
+			s.target.Duration = 2 * patience
+			s.target.OnLive = onMedia(func() { r.SetFilter(farend.DropKind(farend.DTLS)) })
+		})},
 	{"the far end hangs up with DTLS", probe.LayerMedia, probe.CodeRemoteHangup, "",
 		pionic(farend.PionConfig{HangUpAfter: 25}, func(_ *testing.T, s *scene) { s.target.Duration = 2 * patience })},
 
@@ -253,7 +258,11 @@ func TestEveryFailureIsNamedForWhatItIs(t *testing.T) {
 				t.Parallel()
 				s := scene{ctx: t.Context()}
 				row.set(t, &s)
-				var r *probe.Result
+				var (
+					r    *probe.Result
+					told []probe.Step
+				)
+				s.target.OnStep = recorded(&told, s.target.OnStep)
 				watched(t, func() {
 					r = place(t, s.ctx, s.target)
 					checkFarEndTold(t, s.far)
@@ -264,6 +273,7 @@ func TestEveryFailureIsNamedForWhatItIs(t *testing.T) {
 				}
 				checkFailure(t, r, row.layer, row.code)
 				checkSteps(t, r, row.layer, rung)
+				checkObserver(t, r, told)
 				if s.also != nil {
 					s.also(t, r)
 				}
@@ -332,6 +342,39 @@ func checkSteps(t *testing.T, r *probe.Result, broken, rung probe.Layer) {
 	}
 }
 
+// recorded notes what an observer is told.
+func recorded(told *[]probe.Step, then func(probe.Step)) func(probe.Step) {
+	return func(s probe.Step) {
+		*told = append(*told, s)
+		if then != nil {
+			then(s)
+		}
+	}
+}
+
+// checkObserver checks that the observer was told of each step that ran, in the
+// order of the ladder and as the result has it. A path that is lost during media
+// is told of a second time, last.
+func checkObserver(t *testing.T, r *probe.Result, told []probe.Step) {
+	t.Helper()
+	if n := len(told); r.Failure.Code == probe.CodeConsentLost && n > 0 {
+		if told[n-1] != step(t, r, probe.LayerICE) {
+			t.Errorf("the observer was told of %+v at last, want the lost path", told[n-1])
+		}
+		told = slices.DeleteFunc(told[:n-1:n-1], func(s probe.Step) bool { return s.Layer == probe.LayerICE })
+	}
+	var want []probe.Step
+	for _, l := range ladder {
+		s := step(t, r, l)
+		if s.State != probe.StateNotRun && !(r.Failure.Code == probe.CodeConsentLost && l == probe.LayerICE) {
+			want = append(want, s)
+		}
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("the observer was told of\n%+v\nthe result has\n%+v", told, want)
+	}
+}
+
 // named calls a name that a fake DNS server answers for.
 func named(host string, zone signalingtest.Zone) func(*testing.T, *scene) {
 	return func(t *testing.T, s *scene) {
@@ -391,8 +434,13 @@ func tampered(c farend.Tamper, change func(*testing.T, *scene)) func(*testing.T,
 
 // relayed calls a real echo whose media goes through a relay.
 func relayed(filter farend.Filter, change func(*testing.T, *scene, *farend.Relay)) func(*testing.T, *scene) {
+	return relayedTo(echo.Config{}, filter, change)
+}
+
+// relayedTo is relayed with an echo of one's own.
+func relayedTo(c echo.Config, filter farend.Filter, change func(*testing.T, *scene, *farend.Relay)) func(*testing.T, *scene) {
 	return func(t *testing.T, s *scene) {
-		_, s.far, _ = startEcho(t, echo.Config{})
+		_, s.far, _ = startEcho(t, c)
 		relay := farend.NewRelay(t)
 		relay.SetFilter(filter)
 		s.target = target(farend.Serve(t, relay.Between(t, s.far)) + "/echo")

@@ -59,6 +59,19 @@ func TestACallThroughARelayAlone(t *testing.T) {
 	}
 }
 
+// An endpoint that takes its time to answer gets a call like any other (I9).
+func TestALateAnswerMakesAGoodCall(t *testing.T) {
+	t.Parallel()
+	_, f, _ := startEcho(t, echo.Config{})
+	slow := farend.Tamper{Hold: func() { time.Sleep(2 * time.Second) }}
+	r := place(t, t.Context(), target(farend.Serve(t, slow.Handler(t, f))+"/echo"))
+	checkGood(t, r)
+	checkFarEndTold(t, f)
+	if took := step(t, r, probe.LayerSignaling).Took; took < 2*time.Second {
+		t.Errorf("signalling took %v, the answer alone took 2s", took)
+	}
+}
+
 // echoKinds are far ends as independent of Earshot as can be had in a test, and what
 // may be said of each of them.
 var echoKinds = []struct {

@@ -11,6 +11,9 @@ import (
 	"github.com/earshot-voip/earshot/internal/signaling"
 )
 
+// signalingLayers are those that the signalling rung goes through.
+var signalingLayers = []Layer{LayerResolve, LayerConnect, LayerTLS, LayerSignaling}
+
 // setUp bounds the signalling rung: the sum of what it may spend on each step.
 func (d Deadlines) setUp() time.Duration { return d.Resolve + d.Connect + d.TLS + d.Signaling }
 
@@ -73,7 +76,6 @@ func (c *call) traceSteps() {
 		if s.phase.State == signaling.PhaseNotApplicable {
 			step.Start, step.Took = 0, 0
 		}
-		c.observe(s.layer)
 	}
 	for _, hop := range c.trace.Hops() {
 		if !hop.NotAfter.IsZero() {

@@ -45,7 +45,7 @@ func rootFolder(t *testing.T) string {
 	}
 }
 
-// readTree reads every package below root.
+// readTree reads every package of root's module.
 func readTree(t *testing.T, root string) []pkg {
 	t.Helper()
 	var tree []pkg
@@ -55,6 +55,9 @@ func readTree(t *testing.T, root string) []pkg {
 		}
 		if dir != root && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "_")) {
 			return filepath.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil && dir != root {
+			return filepath.SkipDir // a module of its own has dependencies of its own
 		}
 		rel, err := filepath.Rel(root, dir)
 		if err != nil {

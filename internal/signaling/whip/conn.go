@@ -34,6 +34,10 @@ func newTransport(trace *signaling.Trace) *http.Transport {
 		Protocols:              protocols,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeader,
+		// The connection stays for the hang-up as long as the call lasts, and
+		// hundreds of calls run in one process.
+		ReadBufferSize:  1 << 10,
+		WriteBufferSize: 1 << 10,
 	}
 }
 

@@ -1,0 +1,250 @@
+package selftest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/earshot-voip/earshot/internal/echo"
+	"github.com/earshot-voip/earshot/internal/selftest"
+	"github.com/earshot-voip/earshot/probe"
+)
+
+// patience bounds what only broken code waits for.
+const patience = 20 * time.Second
+
+// farEnd serves a real echo and counts its calls.
+type farEnd struct {
+	url   string
+	ended atomic.Int64
+}
+
+func serve(t *testing.T) *farEnd {
+	t.Helper()
+	f := new(farEnd)
+	server, err := echo.New(echo.Config{OnEnd: func(echo.Call) { f.ended.Add(1) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(server)
+	f.url = front.URL + "/echo"
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := server.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		front.Close()
+	})
+	return f
+}
+
+func TestMediaOfABurstBeginsWhenAllAreSetUp(t *testing.T) {
+	t.Parallel()
+	const calls = 12 // more than are set up at once
+	far := serve(t)
+	var begun atomic.Int64
+	var ready atomic.Int64
+	burst := selftest.Burst{
+		Target:  probe.Target{URL: far.url, Codec: "pcmu", Duration: time.Second, Timeout: patience},
+		Calls:   calls,
+		OnMedia: func() { ready.Store(begun.Add(1)) },
+	}
+	o, err := burst.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Failed != 0 || len(o.Results) != calls || o.Err != nil {
+		t.Fatalf("%d calls failed (%v), %d have results, want none and %d", o.Failed, o.Err, len(o.Results), calls)
+	}
+	if ready.Load() != 1 {
+		t.Errorf("OnMedia was called %d times, want once", ready.Load())
+	}
+	// The steps of a call say when it was set up and when its media began, since
+	// its own start. All began within the set-up, so the media of each lies behind
+	// its own DTLS by the wait for the others, and the first one waited longest.
+	latest := time.Time{}
+	for _, r := range o.Results {
+		if at := r.Started.Add(end(r, probe.LayerDTLS)); at.After(latest) {
+			latest = at
+		}
+	}
+	const clockStep = 5 * time.Millisecond // Started is of the wall clock
+	for i, r := range o.Results {
+		if began := r.Started.Add(start(r, probe.LayerMedia)); began.Before(latest.Add(-clockStep)) {
+			t.Errorf("call %d: media began %v before the last call was set up", i, latest.Sub(began))
+		}
+		if r.RoundTrip.Sent < 40 {
+			t.Errorf("call %d sent %d packets in its second", i, r.RoundTrip.Sent)
+		}
+	}
+	if o.SetUp <= 0 || o.SetUp > patience {
+		t.Errorf("setting up took %v", o.SetUp)
+	}
+}
+
+func step(r *probe.Result, l probe.Layer) probe.Step {
+	for _, s := range r.Steps {
+		if s.Layer == l {
+			return s
+		}
+	}
+	return probe.Step{}
+}
+
+func start(r *probe.Result, l probe.Layer) time.Duration { return step(r, l).Start }
+
+func end(r *probe.Result, l probe.Layer) time.Duration { return step(r, l).Start + step(r, l).Took }
+
+func TestCallsOfABurstThatFailHoldNobodyUp(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + l.Addr().String() + "/echo"
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o, err := selftest.Burst{Target: probe.Target{URL: url}, Calls: 10}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Failed != 10 || len(o.Results) != 0 {
+		t.Errorf("%d failed and %d have results, want 10 and 0", o.Failed, len(o.Results))
+	}
+	var failure *probe.Failure
+	if !errors.As(o.Err, &failure) || failure.Code != probe.CodeConnectRefused {
+		t.Errorf("got %v, want a refused connection inside", o.Err)
+	}
+}
+
+func TestATargetThatCannotBeCalledIsAnError(t *testing.T) {
+	t.Parallel()
+	if _, err := (selftest.Burst{Target: probe.Target{URL: "ftp://x/"}, Calls: 2}).Run(t.Context()); err == nil {
+		t.Error("no error")
+	}
+}
+
+// config is a self-test of a few seconds against an echo in this process.
+func config(far *farEnd, stopped *atomic.Bool) selftest.Config {
+	return selftest.Config{
+		Echo: func(context.Context) (string, func() error, error) {
+			return far.url, func() error { stopped.Store(true); return nil }, nil
+		},
+		Levels: []int{1, 4}, Hold: time.Second, Budget: time.Second,
+	}
+}
+
+func TestSelftestReportsWhatItMeasured(t *testing.T) {
+	t.Parallel()
+	far := serve(t)
+	var stopped atomic.Bool
+	var progress []string
+	c := config(far, &stopped)
+	c.Progress = func(text string) { progress = append(progress, text) }
+	r, err := selftest.Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !stopped.Load() {
+		t.Error("the echo was not stopped")
+	}
+	want := "pacing 1 tickers, pacing 4 tickers, placing 1 calls, placing 4 calls"
+	if got := strings.Join(progress, ", "); got != want {
+		t.Errorf("progress %q, want %q: with its time over the test searches no further", got, want)
+	}
+	for i, n := range []int{1, 4} {
+		p, l := r.Pacing[i], r.Loopback[i]
+		// 0.5 s of slots of 20 ms, less those that a busy host missed.
+		if slots := p.Late.Count + p.Missed; p.Tickers != n || slots < int64(n)*23 || slots > int64(n)*60 {
+			t.Errorf("%d tickers had %d slots in half a second, want about %d", p.Tickers, slots, 25*n)
+		}
+		if p.Wake.Count < p.Late.Count-int64(n) || p.Wake.Count > p.Late.Count {
+			t.Errorf("%d packets were sent and %d were noticed", p.Late.Count, p.Wake.Count)
+		}
+		if l.Calls != n || l.Failed != 0 || l.RTT.Median <= 0 || l.RTT.Worst < l.RTT.Median {
+			t.Errorf("loopback with %d calls: %+v", n, l)
+		}
+	}
+	if far.ended.Load() != 5 {
+		t.Errorf("%d calls were placed, want 1 and 4", far.ended.Load())
+	}
+	if r.Trusted != (len(r.Reasons) == 0) {
+		t.Errorf("trusted is %v with reasons %q", r.Trusted, r.Reasons)
+	}
+	checkJSON(t, r)
+}
+
+// checkJSON reads the object as a user would, and compares some of it.
+func checkJSON(t *testing.T, r *selftest.Report) {
+	t.Helper()
+	var text bytes.Buffer
+	if err := r.JSON(&text); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Schema   string
+		Trusted  bool
+		Pacing   []map[string]any
+		Loopback []struct {
+			Calls int
+			Noise struct {
+				Worst float64 `json:"worst_seconds"`
+			} `json:"own_noise_p99"`
+		}
+	}
+	if err := json.Unmarshal(text.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Schema != "earshot.selftest/v1" || got.Trusted != r.Trusted || len(got.Pacing) != 2 || len(got.Loopback) != 2 {
+		t.Errorf("got %+v", got)
+	}
+	if worst := r.Loopback[1].Noise.Worst.Seconds(); got.Loopback[1].Calls != 4 || got.Loopback[1].Noise.Worst != worst {
+		t.Errorf("got %+v, want 4 calls with %v s", got.Loopback[1], worst)
+	}
+}
+
+func TestAnInterruptedSelftestEndsAndStopsItsEcho(t *testing.T) {
+	t.Parallel()
+	far := serve(t)
+	var stopped atomic.Bool
+	c := config(far, &stopped)
+	ctx, cancel := context.WithCancel(t.Context())
+	c.Progress = func(text string) {
+		if strings.HasPrefix(text, "placing") {
+			time.AfterFunc(300*time.Millisecond, cancel)
+		}
+	}
+	c.Levels, c.Hold, c.Budget = []int{2}, 2*time.Second, time.Hour
+	began := time.Now()
+	_, err := selftest.Run(ctx, c)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that it was canceled", err)
+	}
+	if !stopped.Load() {
+		t.Error("the echo was not stopped")
+	}
+	if took := time.Since(began); took > patience {
+		t.Errorf("it took %v to end", took)
+	}
+}
+
+func TestASelftestWithoutAnEchoIsAnError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("no port is free")
+	_, err := selftest.Run(t.Context(), selftest.Config{
+		Levels: []int{1}, Hold: 200 * time.Millisecond,
+		Echo: func(context.Context) (string, func() error, error) { return "", nil, broken },
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v, want %v inside", err, broken)
+	}
+}
