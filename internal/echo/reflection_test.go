@@ -25,11 +25,9 @@ type returned struct {
 }
 
 type collector struct {
-	id    uint8
-	mu    sync.Mutex
-	got   []returned
-	more  chan struct{}
-	rtcps int
+	mu   sync.Mutex
+	got  []returned
+	more chan struct{}
 }
 
 func (c *collector) onRTP(at, _ time.Duration, raw []byte) {
