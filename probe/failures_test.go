@@ -57,7 +57,7 @@ var failures = []struct {
 		}},
 	{"there is no route to the target", probe.LayerConnect, probe.CodeConnectUnreachable, probe.LayerSignaling,
 		func(t *testing.T, s *scene) {
-			s.target = target("http://255.255.255.255/echo") // no host has a TCP route to broadcast
+			s.target = target("http://[::1]:9/echo") // an IPv4 address cannot reach it
 			s.target.LocalAddress = loopback
 		}},
 
