@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -19,13 +20,18 @@ type Outcome struct {
 	SetUp   time.Duration
 }
 
-// Burst places n calls whose media begins when all are set up. onMedia is
-// called just before.
+// spread is the time within which media begins, as in a burst of Earshot's.
+const spread = time.Second
+
+// Burst places n calls that talk at the same time: media begins when all are set
+// up, each at a random moment within a second, and nobody hangs up before all
+// have talked. onMedia is called when all are set up.
 func Burst(ctx context.Context, api *API, t Target, n int, onMedia func()) Outcome {
 	room := make(chan struct{}, setUpAtOnce)
 	begin := make(chan struct{})
-	var ready, over sync.WaitGroup
+	var ready, talked, over sync.WaitGroup
 	ready.Add(n)
+	talked.Add(n)
 	results := make([]*Result, n)
 	errs := make([]error, n)
 	began := mono.Now()
@@ -37,10 +43,17 @@ func Burst(ctx context.Context, api *API, t Target, n int, onMedia func()) Outco
 				ready.Done()
 			})
 			defer arrive()
+			finish := sync.OnceFunc(talked.Done)
+			defer finish()
 			target := t
 			target.OnReady = func() {
 				arrive()
 				<-begin
+				time.Sleep(rand.N(spread))
+			}
+			target.OnEnd = func() {
+				finish()
+				talked.Wait()
 			}
 			results[i], errs[i] = Place(ctx, api, target)
 		})

@@ -36,8 +36,8 @@ type Target struct {
 	Duration time.Duration // of the media
 
 	// OnReady is called when the call is connected, before it sends; media
-	// waits for it.
-	OnReady func()
+	// waits for it. OnEnd is called when it has talked; hanging up waits for it.
+	OnReady, OnEnd func()
 }
 
 // Result is what came of a call.
@@ -67,6 +67,9 @@ func Place(ctx context.Context, api *API, t Target) (*Result, error) {
 	}
 	if err := c.talk(ctx, t.Duration); err != nil {
 		return nil, err
+	}
+	if t.OnEnd != nil {
+		t.OnEnd()
 	}
 	c.close()
 	result := &Result{Sent: c.sent, Returned: c.returned, Noise: c.noise.Quantiles()}

@@ -52,7 +52,7 @@ func run(ctx context.Context, o rig.Options, r *rig.Report) error {
 		"receive timestamp until the probe (Earshot: the socket's reader; baseline: the goroutine in `ReadRTP`) has the packet: p99 of each call, "+
 		"the median over the calls and what 19 of 20 of them keep. *CPU* is user and system time of the calling process and of the echo per call and "+
 		"second. *Memory* is of the calling process, without what it has before its first call: resident, and live heap with stacks. %v of media for each "+
-		"number of calls, after all are set up.", hold)
+		"number of calls: after all are set up it begins at a random moment within a second, and nobody hangs up before all have talked.", hold)
 
 	carried := make([]level, len(sides))
 	common := make([][]level, len(sides))
@@ -146,7 +146,7 @@ func measure(ctx context.Context, l load, role string) (_ level, err error) {
 		return level{}, err
 	}
 	// The first and the last moments are not those of calls that simply run.
-	settle := l.Hold / 5
+	settle := l.Hold / 6
 	if err := wait(ctx, settle); err != nil {
 		return level{}, err
 	}

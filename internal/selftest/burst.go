@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -16,11 +17,17 @@ import (
 // not be faster: a set-up is cryptography, and that is the processor's.
 const setUpAtOnce = 8
 
-// Burst is a number of calls to one target whose media begins together: each
-// is set up, waits for the last one, and then talks. So no call measures the
-// set-up of another.
+// spread is the time within which the media of a burst begins, each call at a
+// random moment: a multiple of no interval in which calls do things, so that
+// they do not do them all at once.
+const spread = time.Second
+
+// Burst is a number of calls to one target that talk at the same time. Each is
+// set up, waits for the last one, begins to talk at a random moment within a
+// second, and hangs up when all have talked. So no call measures the set-up or
+// the end of another.
 type Burst struct {
-	Target probe.Target // of every call; OnStep is the burst's own
+	Target probe.Target // of every call; OnStep is the burst's own. Timeout includes the waiting
 	Calls  int
 
 	// OnMedia is called once, when all are set up and before any of them sends.
@@ -38,7 +45,7 @@ type Outcome struct {
 // Run places the calls and returns when all are over. The error is for a target
 // that cannot be called, or ctx's; calls that fail are in the outcome.
 func (b Burst) Run(ctx context.Context) (Outcome, error) {
-	gate := newGate(b.Calls)
+	setUp, through := newGate(b.Calls), newGate(b.Calls)
 	room := make(chan struct{}, setUpAtOnce)
 	results := make([]*probe.Result, b.Calls)
 	errs := make([]error, b.Calls)
@@ -52,25 +59,34 @@ func (b Burst) Run(ctx context.Context) (Outcome, error) {
 			room <- struct{}{}
 			ready := sync.OnceFunc(func() {
 				<-room
-				gate.arrive()
+				setUp.arrive()
 			})
+			talked := sync.OnceFunc(through.arrive)
+			defer talked()
 			defer ready()
 			target := b.Target
 			target.OnStep = func(s probe.Step) {
-				if s.Layer == probe.LayerDTLS && s.State == probe.StateOK {
+				switch {
+				case s.State != probe.StateOK:
+				case s.Layer == probe.LayerDTLS:
 					ready()
-					gate.wait(ctx)
+					setUp.wait(ctx)
+					sleep(ctx, rand.N(spread))
+				case s.Layer == probe.LayerMedia:
+					talked()
+					through.wait(ctx)
 				}
 			}
 			results[i], errs[i] = probe.Run(ctx, target)
 		})
 	}
-	gate.full(func() {
+	setUp.full(func() {
 		outcome.SetUp = mono.Now() - began
 		if b.OnMedia != nil {
 			b.OnMedia()
 		}
 	})
+	through.full(func() {})
 	calls.Wait()
 	for i, r := range results {
 		switch {
@@ -114,6 +130,15 @@ func (g *gate) full(f func()) {
 func (g *gate) wait(ctx context.Context) {
 	select {
 	case <-g.open:
+	case <-ctx.Done():
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
 	case <-ctx.Done():
 	}
 }

@@ -46,7 +46,7 @@ func serve(t *testing.T) *farEnd {
 	return f
 }
 
-func TestMediaOfABurstBeginsWhenAllAreSetUp(t *testing.T) {
+func TestCallsOfABurstTalkTogether(t *testing.T) {
 	t.Parallel()
 	const calls = 12 // more than are set up at once
 	far := serve(t)
@@ -67,19 +67,25 @@ func TestMediaOfABurstBeginsWhenAllAreSetUp(t *testing.T) {
 	if ready.Load() != 1 {
 		t.Errorf("OnMedia was called %d times, want once", ready.Load())
 	}
-	// The steps of a call say when it was set up and when its media began, since
-	// its own start. All began within the set-up, so the media of each lies behind
-	// its own DTLS by the wait for the others, and the first one waited longest.
-	latest := time.Time{}
+	// The steps of a call say when it was set up and when it talked, since its own
+	// start: nobody talks before the last one is set up, and nobody is over before
+	// the last one has talked.
+	var lastReady, lastTalked time.Time
 	for _, r := range o.Results {
-		if at := r.Started.Add(end(r, probe.LayerDTLS)); at.After(latest) {
-			latest = at
+		if at := r.Started.Add(end(r, probe.LayerDTLS)); at.After(lastReady) {
+			lastReady = at
+		}
+		if at := r.Started.Add(end(r, probe.LayerMedia)); at.After(lastTalked) {
+			lastTalked = at
 		}
 	}
 	const clockStep = 5 * time.Millisecond // Started is of the wall clock
 	for i, r := range o.Results {
-		if began := r.Started.Add(start(r, probe.LayerMedia)); began.Before(latest.Add(-clockStep)) {
-			t.Errorf("call %d: media began %v before the last call was set up", i, latest.Sub(began))
+		if began := r.Started.Add(start(r, probe.LayerMedia)); began.Before(lastReady.Add(-clockStep)) {
+			t.Errorf("call %d: media began %v before the last call was set up", i, lastReady.Sub(began))
+		}
+		if over := r.Started.Add(r.Elapsed); over.Before(lastTalked.Add(-clockStep)) {
+			t.Errorf("call %d was over %v before the last one had talked", i, lastTalked.Sub(over))
 		}
 		if r.RoundTrip.Sent < 40 {
 			t.Errorf("call %d sent %d packets in its second", i, r.RoundTrip.Sent)
