@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
@@ -24,7 +25,11 @@ const patience = 20 * time.Second
 type farEnd struct {
 	url   string
 	ended atomic.Int64
+	slow  atomic.Bool // the next offer waits before it is answered
 }
+
+// slowness is longer than calls of a burst take to begin at random.
+const slowness = 1500 * time.Millisecond
 
 func serve(t *testing.T) *farEnd {
 	t.Helper()
@@ -33,7 +38,12 @@ func serve(t *testing.T) *farEnd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	front := httptest.NewServer(server)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && f.slow.CompareAndSwap(true, false) {
+			time.Sleep(slowness)
+		}
+		server.ServeHTTP(w, r)
+	}))
 	f.url = front.URL + "/echo"
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -50,6 +60,7 @@ func TestCallsOfABurstTalkTogether(t *testing.T) {
 	t.Parallel()
 	const calls = 12 // more than are set up at once
 	far := serve(t)
+	far.slow.Store(true)
 	var begun atomic.Int64
 	var ready atomic.Int64
 	burst := selftest.Burst{
