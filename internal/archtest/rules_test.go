@@ -49,11 +49,12 @@ var places = map[string]place{
 
 	"internal/report":   {level: 3, reason: "turns a result into text, JSON and an exit code"},
 	"internal/selftest": {level: 3, reason: "what this host can measure, found out by calls"},
+	"internal/agent":    {level: 3, reason: "calls on a schedule; it keeps no results and knows no metrics, files or pages"},
 
-	"cmd/earshot": {level: 6, reason: "flags to structs, results to exit codes"},
-	"bench/...":   {level: 6, reason: "whole-system figures; uses everything"},
+	"cmd/earshot": {level: 7, reason: "flags to structs, results to exit codes"},
+	"bench/...":   {level: 7, reason: "whole-system figures; uses everything"},
 
-	"internal/archtest": {level: 6, reason: "looks at the tree from outside", only: []string{}},
+	"internal/archtest": {level: 7, reason: "looks at the tree from outside", only: []string{}},
 }
 
 // impure are the imports and names of the standard library that a pure package
