@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -331,20 +332,30 @@ func writeCodec(line func(string, ...any), c media.Codec) {
 	}
 }
 
-// defaultDestination prefers the candidate most likely to be reachable: relayed,
-// then server reflexive, then host (RFC 8839, 4.2.1.2).
+// defaultDestination is the candidate most likely to be reachable by a far end
+// that does no ICE: relayed before server reflexive before host (RFC 8839,
+// 4.2.1.2), and of one type IPv4 before IPv6, which fewer endpoints have.
 func (s sections) defaultDestination() (netip.Addr, int) {
 	order := []ice.CandidateType{ice.CandidateTypeRelay, ice.CandidateTypeServerReflexive, ice.CandidateTypeHost}
 	for _, wanted := range order {
-		i := slices.IndexFunc(s.candidates, func(c ice.Candidate) bool {
-			return c.Type() == wanted && c.NetworkType().IsUDP()
-		})
-		if i < 0 {
-			continue
-		}
-		if address, err := netip.ParseAddr(s.candidates[i].Address()); err == nil {
-			return address.WithZone(""), s.candidates[i].Port()
+		for _, family := range []ice.NetworkType{ice.NetworkTypeUDP4, ice.NetworkTypeUDP6} {
+			i := slices.IndexFunc(s.candidates, func(c ice.Candidate) bool {
+				return c.Type() == wanted && c.NetworkType() == family
+			})
+			if i < 0 {
+				continue
+			}
+			if address, err := netip.ParseAddr(s.candidates[i].Address()); err == nil {
+				return address.WithZone(""), s.candidates[i].Port()
+			}
 		}
 	}
 	return netip.IPv4Unspecified(), 9
+}
+
+// byPriority orders candidates as they are written: the highest priority first,
+// of equal ones IPv4 first. The agent keeps them in a map by family, so that
+// without it two offers of one host would differ.
+func byPriority(a, b ice.Candidate) int {
+	return cmp.Or(cmp.Compare(b.Priority(), a.Priority()), cmp.Compare(a.NetworkType(), b.NetworkType()))
 }

@@ -2,10 +2,13 @@ package peer
 
 import (
 	"errors"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pion/ice/v4"
 
 	"github.com/earshot-voip/earshot/internal/media"
 )
@@ -129,8 +132,52 @@ func TestOfferNamesARealDestination(t *testing.T) {
 			t.Errorf("offer lacks %q:\n%s", line, offer)
 		}
 	}
+	if six := strings.Index(offer, " ::1 "); six >= 0 && six < strings.Index(offer, port[0]) {
+		t.Errorf("IPv6 is offered before IPv4 of the same priority:\n%s", offer)
+	}
 	if strings.Contains(offer, ".local") {
 		t.Errorf("offer has an mDNS name:\n%s", offer)
+	}
+}
+
+// The order in which a host's interfaces and servers answered must not decide
+// what an endpoint without ICE sends to.
+func TestDefaultDestinationIsTheMostReachable(t *testing.T) {
+	const (
+		host4  = "1 1 udp 2130706431 192.0.2.1 4000 typ host"
+		host6  = "2 1 udp 2130706431 2001:db8::1 4001 typ host"
+		srflx4 = "3 1 udp 1694498815 198.51.100.1 4002 typ srflx raddr 192.0.2.1 rport 4000"
+		srflx6 = "4 1 udp 1694498815 2001:db8::2 4003 typ srflx raddr 2001:db8::1 rport 4001"
+		relay6 = "5 1 udp 16777215 2001:db8::3 4004 typ relay raddr 2001:db8::1 rport 4001"
+		tcp4   = "6 1 tcp 1671430143 192.0.2.1 4005 typ host tcptype passive"
+	)
+	for name, row := range map[string]struct {
+		candidates []string
+		want       string
+	}{
+		"IPv4 before IPv6":                    {[]string{host6, host4}, "192.0.2.1:4000"},
+		"IPv4 before IPv6 in any order":       {[]string{host4, host6}, "192.0.2.1:4000"},
+		"IPv6 where there is nothing else":    {[]string{host6}, "[2001:db8::1]:4001"},
+		"server reflexive before host":        {[]string{host4, srflx6, srflx4}, "198.51.100.1:4002"},
+		"a type before a family":              {[]string{host4, srflx6}, "[2001:db8::2]:4003"},
+		"relayed before everything":           {[]string{host4, srflx4, relay6}, "[2001:db8::3]:4004"},
+		"never TCP, which plain RTP is not":   {[]string{tcp4, host6}, "[2001:db8::1]:4001"},
+		"the discard port without candidates": {nil, "0.0.0.0:9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s sections
+			for _, text := range row.candidates {
+				c, err := ice.UnmarshalCandidate(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.candidates = append(s.candidates, c)
+			}
+			address, port := s.defaultDestination()
+			if got := netip.AddrPortFrom(address, uint16(port)).String(); got != row.want {
+				t.Errorf("got %s, want %s", got, row.want)
+			}
+		})
 	}
 }
 

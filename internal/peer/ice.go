@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -237,6 +238,7 @@ func (p *Peer) gather(ctx context.Context) error {
 		}
 		return &GatherError{RelayOnly: p.cfg.Relay == RelayOnly, Details: p.warnings.take(), Err: cause}
 	}
+	slices.SortStableFunc(found, byPriority)
 	p.local.candidates = found
 	p.local.ufrag, p.local.pwd, err = p.agent.GetLocalUserCredentials()
 	return err
