@@ -51,7 +51,8 @@ func measurePacing(ctx context.Context, n int, d time.Duration) (_ Pacing, err e
 	defer func() { err = errors.Join(err, out.Close()) }()
 
 	p := Pacing{Tickers: n}
-	var late rtpflow.Histogram // of the clock's thread until it is closed
+	var late rtpflow.Histogram // with sent and Missed of the clock's thread until it is closed
+	var sent uint64
 	packet := make([]byte, packetSize)
 	clock := pace.New()
 	for range n {
@@ -60,7 +61,9 @@ func measurePacing(ctx context.Context, n int, d time.Duration) (_ Pacing, err e
 			if s.N > 0 {
 				p.Missed += s.Missed
 			}
-			_, _ = out.WriteToAddrPort(packet, sink.LocalAddrPort()) // one that cannot leave is late all the same
+			if _, err := out.WriteToAddrPort(packet, sink.LocalAddrPort()); err == nil { // one that cannot leave is late all the same
+				sent++
+			}
 		})
 	}
 	select {
@@ -69,10 +72,21 @@ func measurePacing(ctx context.Context, n int, d time.Duration) (_ Pacing, err e
 		err = ctx.Err()
 	}
 	clock.Close()
+	arrived(sink, sent)
 	p.Late = late.Quantiles()
 	wake.Lock()
 	p.Wake = wake.Quantiles()
 	wake.Unlock()
 	p.Drops = sink.Stats().Dropped
 	return p, err
+}
+
+// arrived waits until the reader has noticed n packets, or the kernel has
+// dropped them: those that waited longest are the ones to know of.
+func arrived(sink *udp.Conn, n uint64) {
+	for end := mono.Now() + time.Second; mono.Now() < end; time.Sleep(time.Millisecond) {
+		if s := sink.Stats(); s.Consumed+s.Dropped >= n {
+			return
+		}
+	}
 }

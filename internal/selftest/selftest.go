@@ -22,6 +22,10 @@ import (
 // of calls counts as carried.
 const NoiseLimit = time.Millisecond
 
+// patience is what a call may take beside its media, waiting for the others of
+// its burst included. Only a call that hangs takes as long.
+const patience = 50 * time.Second
+
 // Config of a self-test. The zero value of each field but Echo is its default.
 type Config struct {
 	// Echo starts an echo endpoint and returns its URL. It should be in a
@@ -135,7 +139,7 @@ func Run(ctx context.Context, c Config) (_ *Report, err error) {
 func (t *test) call(ctx context.Context, n int) (*Loopback, error) {
 	t.Progress(fmt.Sprintf("placing %d calls", n))
 	burst := Burst{
-		Target: probe.Target{URL: t.url, Codec: "pcmu", Duration: t.Hold, Timeout: t.Hold + t.Budget},
+		Target: probe.Target{URL: t.url, Codec: "pcmu", Duration: t.Hold, Timeout: spread + t.Hold + patience},
 		Calls:  n,
 	}
 	o, err := burst.Run(ctx)

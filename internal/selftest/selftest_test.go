@@ -165,8 +165,9 @@ func TestSelftestReportsWhatItMeasured(t *testing.T) {
 	far := serve(t)
 	var stopped atomic.Bool
 	var progress []string
+	var at []time.Time
 	c := config(far, &stopped)
-	c.Progress = func(text string) { progress = append(progress, text) }
+	c.Progress = func(text string) { progress, at = append(progress, text), append(at, time.Now()) }
 	r, err := selftest.Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -180,11 +181,13 @@ func TestSelftestReportsWhatItMeasured(t *testing.T) {
 	}
 	for i, n := range []int{1, 4} {
 		p, l := r.Pacing[i], r.Loopback[i]
-		// 0.5 s of slots of 20 ms, less those that a busy host missed.
-		if slots := p.Late.Count + p.Missed; p.Tickers != n || slots < int64(n)*23 || slots > int64(n)*60 {
+		// Slots of 20 ms for half a second, longer when a busy host ends it late,
+		// less those that it had not come to by then.
+		most := int64(n) * (int64(at[i+1].Sub(at[i])/(20*time.Millisecond)) + 1)
+		if slots := p.Late.Count + p.Missed; p.Tickers != n || slots < int64(n)*12 || slots > most {
 			t.Errorf("%d tickers had %d slots in half a second, want about %d", p.Tickers, slots, 25*n)
 		}
-		if p.Wake.Count < p.Late.Count-int64(n) || p.Wake.Count > p.Late.Count {
+		if p.Wake.Count != p.Late.Count {
 			t.Errorf("%d packets were sent and %d were noticed", p.Late.Count, p.Wake.Count)
 		}
 		if l.Calls != n || l.Failed != 0 || l.RTT.Median <= 0 || l.RTT.Worst < l.RTT.Median {
