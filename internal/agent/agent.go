@@ -45,7 +45,8 @@ type Plan struct {
 }
 
 // Observer is told what happens. For one job the methods are called one after
-// the other; for different jobs at the same time. They must not block.
+// the other; for different jobs at the same time. They must not block. After
+// each Started comes one Ended or Dropped, with the id.
 type Observer interface {
 	// Added is told of each job before its first call, also of one that changed.
 	Added(Job)
@@ -56,6 +57,9 @@ type Observer interface {
 	// Ended is told of a finished call. A call that the agent itself ended, to
 	// stop or to renew it, is judged by what it measured.
 	Ended(Job, *probe.Result)
+	// Dropped is told of a call that the agent itself ended before any media came
+	// back. It says nothing about the target and counts nowhere.
+	Dropped(job Job, id string)
 	// Removed is told when a job is gone from the plan, after its last call ended.
 	Removed(Job)
 }
