@@ -30,7 +30,7 @@ type echoFlags struct {
 	iceServers                         []string
 	iceUsername, icePasswordFile       string
 	impairUp, impairDown               string
-	noStamps                           bool
+	noStamps, drill                    bool
 	ledger                             string
 	ledgerPackets                      int
 	verbose                            int
@@ -75,6 +75,7 @@ probe against the truth.`,
 	fs.StringVar(&f.ledger, "ledger", "", "file to append one JSON line to for each call, - for standard output")
 	fs.IntVar(&f.ledgerPackets, "ledger-packets", 0, "packets of each direction that a ledger lists one by one")
 	fs.BoolVar(&f.noStamps, "no-stamps", false, "be a plain reflector, as other echoes are")
+	fs.BoolVar(&f.drill, "drill", false, "let earshot drill change what is done to running calls; needs a token beyond loopback")
 	fs.CountVarP(&f.verbose, "verbose", "v", "log to standard error; twice for more")
 	return cmd
 }
@@ -129,6 +130,7 @@ func (f *echoFlags) config(wrong *problems) echo.Config {
 		MaxCalls: f.maxCalls, MaxCallsPerHost: cmp.Or(f.maxCallsPerAddress, f.maxCalls),
 		MaxDuration: f.maxDuration,
 		NoStamps:    f.noStamps,
+		Drill:       f.drill,
 		Recorded:    f.ledgerPackets,
 	}
 	if _, _, err := net.SplitHostPort(f.listen); err != nil {
@@ -154,6 +156,9 @@ func (f *echoFlags) config(wrong *problems) echo.Config {
 	wrong.add("--impair-up", err)
 	config.Down, err = parseImpairment(f.impairDown)
 	wrong.add("--impair-down", err)
+	if f.drill {
+		wrong.add("--drill", f.drillProblem(config.Token))
+	}
 	for _, n := range []struct {
 		flag  string
 		value int64
@@ -169,6 +174,19 @@ func (f *echoFlags) config(wrong *problems) echo.Config {
 		}
 	}
 	return config
+}
+
+// drillProblem says why this endpoint cannot be for drills.
+func (f *echoFlags) drillProblem(token string) error {
+	if f.impairUp != "" || f.impairDown != "" {
+		return errors.New("the drill says what is impaired; hint: leave out --impair-up and --impair-down")
+	}
+	host, _, _ := net.SplitHostPort(f.listen)
+	at, err := netip.ParseAddr(host)
+	if token == "" && (err != nil || !at.IsLoopback()) {
+		return errors.New("whoever reaches this address could break its calls; hint: give --token-file, or listen on 127.0.0.1")
+	}
+	return nil
 }
 
 // parseMedia reads "192.0.2.7:40000", or ":40000" for the signalling's address.

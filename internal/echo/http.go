@@ -28,6 +28,10 @@ func (s *Server) routes() {
 	// Neither trickle ICE nor ICE restarts are supported, and then PATCH is to be
 	// refused with 405 (RFC 9725, 4.3.1).
 	s.mux.HandleFunc(resource, notAllowed("DELETE"))
+	if s.config.Drill {
+		s.mux.HandleFunc("GET "+ConditionsPath, s.showConditions)
+		s.mux.HandleFunc("PUT "+ConditionsPath, s.changeConditions)
+	}
 }
 
 // ServeHTTP implements http.Handler.

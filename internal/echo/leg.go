@@ -15,10 +15,12 @@ type leg struct {
 	ran  chan struct{}
 }
 
-func newLeg(s impair.Schedule, record int) *leg {
+// newLeg makes a leg that follows a schedule; without one it is clean, unless it
+// may change.
+func newLeg(s impair.Schedule, record int, changes bool) *leg {
 	link := s.Link()
 	link.Record(record)
-	if s == nil {
+	if s == nil && !changes {
 		return &leg{link: link}
 	}
 	return &leg{line: impair.NewLine(link, impair.FromFirstPacket), ran: make(chan struct{})}

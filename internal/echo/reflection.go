@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -33,8 +34,11 @@ type reflection struct {
 	up, down *leg
 	peer     *peer.Peer
 	stampID  uint8
-	codec    uint8 // payload type
+	codec    uint8  // payload type
+	silence  []byte // a frame of it
 	running  bool
+
+	silent atomic.Bool // returns silence; see Fault
 
 	mu     sync.Mutex
 	uplink *rtpflow.Receiver // what this side reports of the caller's stream
@@ -50,9 +54,13 @@ type reflection struct {
 }
 
 func newReflection(c *Config) *reflection {
+	up, down := c.Up, c.Down
+	if c.Drill { // no two calls lose the same packets
+		up, down = impair.Schedule{{Profile: impair.Profile{Seed: rand.Uint64()}}}, impair.Schedule{{Profile: impair.Profile{Seed: rand.Uint64()}}}
+	}
 	return &reflection{
-		up:     newLeg(c.Up, c.Recorded),
-		down:   newLeg(c.Down, c.Recorded),
+		up:     newLeg(up, c.Recorded, c.Drill),
+		down:   newLeg(down, c.Recorded, c.Drill),
 		packet: make([]byte, 0, 1500),
 		first:  uint16(rand.Uint32()),
 	}
@@ -66,6 +74,7 @@ func (x *reflection) attach(p *peer.Peer) {
 	x.peer = p
 	x.stampID = p.StampID()
 	x.codec = codec.PayloadType
+	x.silence = codec.Silence()
 	x.frame, x.ticks = codec.Frame, codec.TicksPerFrame
 	x.mirror = rtpflow.NewMirror(now)
 	x.uplink = rtpflow.NewReceiver(rtpflow.Config{
@@ -73,6 +82,13 @@ func (x *reflection) attach(p *peer.Peer) {
 		Frame:     codec.Frame,
 		Accept:    rtpflow.PayloadTypes(codec.PayloadType),
 	})
+}
+
+// meet changes the conditions from the next packet on.
+func (x *reflection) meet(c Conditions) {
+	x.up.line.SetProfile(c.Up)
+	x.down.line.SetProfile(c.Down)
+	x.silent.Store(c.Fault == Silent)
 }
 
 // start lets the legs deliver until ctx ends.
@@ -109,6 +125,9 @@ func (x *reflection) reflect(at time.Duration, raw []byte) {
 	switch arrival.Class {
 	case rtpflow.Malformed, rtpflow.Foreign:
 		return
+	}
+	if x.silent.Load() {
+		arrival.Payload = x.silence
 	}
 	now := mono.Now()
 	x.compose(&arrival, at, now)

@@ -46,6 +46,9 @@ type Config struct {
 	// Stamps tells whether to stamp what is returned when the caller asks for
 	// it; an echo without is a plain reflector.
 	NoStamps bool
+	// Drill lets the conditions of running calls be changed: SetConditions, and
+	// ConditionsPath for whoever has the token.
+	Drill bool
 
 	// OnEnd is told of each call when it is over. Recorded is how many packets
 	// of each direction its ledgers list one by one; 0: totals only.
@@ -81,6 +84,8 @@ type Server struct {
 	closed   bool
 	sessions map[string]*session
 	perHost  map[netip.Addr]int
+
+	conditions Conditions // of a drill
 }
 
 // New opens the media port.

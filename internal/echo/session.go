@@ -86,7 +86,7 @@ func (s *Server) answer(ctx context.Context, host, advertise netip.Addr, offer s
 
 func (one *session) open(ctx context.Context, advertise netip.Addr, offer string) (string, error) {
 	config := &one.server.config
-	one.media = newReflection(config)
+	one.server.join(one)
 	p, err := peer.New(peer.Config{
 		Codecs:    codecs(),
 		Port:      one.server.port,

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pion/ice/v4"
 
@@ -17,6 +18,8 @@ import (
 type Port struct {
 	conn *udp.Conn
 	mux  *ice.UDPMuxDefault
+
+	noDTLS atomic.Bool
 
 	mu     sync.RWMutex
 	routes map[netip.AddrPort]*Peer
@@ -69,7 +72,18 @@ func (f *facing) GetConn(ufrag string, _ net.Addr) (net.PacketConn, error) {
 	return f.UDPMuxDefault.GetConn(ufrag, f.LocalAddr())
 }
 
+// BlockDTLS drops all DTLS that arrives, or stops to: a middlebox that lets
+// connectivity checks and media pass, as a drill needs one. Sessions that stand
+// go on.
+func (port *Port) BlockDTLS(block bool) { port.noDTLS.Store(block) }
+
+// isDTLS tells DTLS from what else uses the port (RFC 7983, 7).
+func isDTLS(first byte) bool { return first >= 20 && first <= 63 }
+
 func (port *Port) handlePacket(packet *udp.Packet) bool {
+	if len(packet.Data) > 0 && isDTLS(packet.Data[0]) {
+		return port.noDTLS.Load()
+	}
 	if len(packet.Data) < 2 || !isMedia(packet.Data[0]) {
 		return false
 	}
