@@ -29,7 +29,7 @@ func (e *Echo) Closed() (Window, bool) {
 	m := e.marks[0]
 	e.marks = append(e.marks[:0], e.marks[1:]...)
 	w := Window{Start: down.Start, End: down.End, Up: up.Figures, Down: down.Figures}
-	w.RoundTrip = RoundTrip{Sent: w.Up.Expected + w.Up.Unknown, Returned: up.returned, RTT: down.trip}
+	w.RoundTrip = RoundTrip{Sent: w.Up.Expected + w.Up.Unknown, Returned: up.returned, RTT: down.trip, Spread: down.spread}
 	if !m.seen {
 		m.highest, m.lost = e.marked.highest, e.marked.lost
 	}

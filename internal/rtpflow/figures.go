@@ -113,6 +113,7 @@ type Window struct {
 type RoundTrip struct {
 	Sent, Returned int64
 	RTT            Quantiles
+	Spread         []Bucket // of a window's round-trip times; nil for a call
 }
 
 // Summary is the whole call.

@@ -33,6 +33,7 @@ type edge struct {
 type closedSpan struct {
 	Span
 	trip     Quantiles
+	spread   []Bucket // of the journeys
 	returned int64
 }
 
@@ -50,11 +51,13 @@ type tally struct {
 // tripTally times journeys.
 type tripTally struct {
 	window, call samples
+	spread       Buckets // of the window
 }
 
 func (t *tripTally) add(d time.Duration) {
 	t.window.add(d)
 	t.call.add(d)
+	t.spread.Add(d)
 }
 
 func newFlow(c Config) flow {
@@ -199,6 +202,8 @@ func (f *flow) close() {
 		if f.trip != nil {
 			span.trip = f.trip.window.quantiles()
 			f.trip.window.reset()
+			span.spread = f.trip.spread.Filled()
+			f.trip.spread.Reset()
 		}
 		f.closed = append(f.closed, span)
 
