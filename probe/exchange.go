@@ -131,6 +131,7 @@ func (x *exchange) received(at, read time.Duration, raw []byte) {
 	if x.flow == nil || x.over {
 		return
 	}
+	x.window.wake.Add(read - at)
 	arrival := x.flow.Packet(at, read, raw)
 	if !arrival.Class.Heard() {
 		return
@@ -201,15 +202,16 @@ func (x *exchange) cut(now time.Duration) {
 	x.window.cut()
 }
 
-// closed returns the next window whose packets are all final.
-func (x *exchange) closed(now time.Duration) (w rtpflow.Window, noise noise, ok bool) {
+// closed returns the next window whose packets are all final, the noise in it,
+// and what kind of echo the far end has shown itself to be.
+func (x *exchange) closed(now time.Duration) (w rtpflow.Window, n noise, kind rtpflow.Kind, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.flow.Tick(now)
 	if w, ok = x.flow.Closed(); ok {
-		noise = x.window.next()
+		n = x.window.next()
 	}
-	return w, noise, ok
+	return w, n, x.flow.Kind(), ok
 }
 
 // settled reports whether waiting longer could not change any figure.

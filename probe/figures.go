@@ -13,13 +13,17 @@ import (
 // tells the observer.
 func (c *call) closeWindows(now time.Duration) {
 	for {
-		w, n, ok := c.exchange.closed(now)
+		w, n, kind, ok := c.exchange.closed(now)
 		if !ok {
 			return
 		}
 		if w.RoundTrip.Sent == 0 && w.Down.Expected == 0 {
 			continue // cut at the very end of sending
 		}
+		if c.peer != nil {
+			c.noteRoute(c.peer.Route())
+		}
+		c.result.Echo = EchoKind(kind.String())
 		c.keep(c.window(&w, n))
 	}
 }
@@ -59,8 +63,19 @@ func (c *call) window(w *rtpflow.Window, n noise) Window {
 		Length:   w.End - w.Start,
 		Uplink:   direction(&w.Up),
 		Downlink: direction(&w.Down),
+		Sent:     w.RoundTrip.Sent,
+		Returned: w.RoundTrip.Returned,
 		RTT:      quantiles(w.RoundTrip.RTT),
-		Trusted:  n.trusted(),
+		RTTs: Histogram{
+			Count:   w.RoundTrip.RTT.Count,
+			Sum:     w.RoundTrip.RTT.Sum,
+			Buckets: buckets(w.RoundTrip.Spread),
+		},
+		Trusted: n.trusted(),
+		Self:    WindowSelf{SendLate: n.lateness, SlotsMissed: n.missed, ReceiveWake: n.wake},
+		Codec:   c.result.Codec,
+		Route:   c.result.Route,
+		Echo:    c.result.Echo,
 	}
 	if out.Trusted {
 		c.score(&out.Uplink, out.RTT)
@@ -124,6 +139,18 @@ func direction(f *rtpflow.Figures) Direction {
 
 func quantiles(q rtpflow.Quantiles) Quantiles {
 	return Quantiles{Count: q.Count, Min: q.Min, P50: q.P50, P95: q.P95, P99: q.P99, Max: q.Max}
+}
+
+func histogram(b *rtpflow.Buckets) Histogram {
+	return Histogram{Count: b.Count(), Sum: b.Sum(), Buckets: buckets(b.Filled())}
+}
+
+func buckets(filled []rtpflow.Bucket) []Bucket {
+	list := make([]Bucket, len(filled))
+	for i, b := range filled {
+		list[i] = Bucket(b)
+	}
+	return list
 }
 
 // self says how large the instrument's own error was.

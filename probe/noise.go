@@ -3,6 +3,8 @@ package probe
 import (
 	"fmt"
 	"time"
+
+	"github.com/earshot-voip/earshot/internal/rtpflow"
 )
 
 // Limits beyond which the instrument could itself have caused what it reports.
@@ -16,6 +18,7 @@ const (
 // noise counts what the instrument itself did wrong in a window.
 type noise struct {
 	sent, late, missed int64
+	lateness, wake     Histogram // of a window that is cut
 }
 
 // trusted reports whether the window shows the network and not this host.
@@ -27,19 +30,24 @@ func (n noise) trusted() bool {
 // windowNoise keeps the noise of the running window and of those that are cut
 // but not closed yet.
 type windowNoise struct {
-	running noise
-	waiting []noise
+	running        noise
+	lateness, wake rtpflow.Buckets
+	waiting        []noise
 }
 
 func (w *windowNoise) add(late time.Duration, missed int64, frame time.Duration) {
 	w.running.sent++
 	w.running.missed += missed
+	w.lateness.Add(late)
 	if late > frame/2 {
 		w.running.late++
 	}
 }
 
 func (w *windowNoise) cut() {
+	w.running.lateness, w.running.wake = histogram(&w.lateness), histogram(&w.wake)
+	w.lateness.Reset()
+	w.wake.Reset()
 	w.waiting = append(w.waiting, w.running)
 	w.running = noise{}
 }

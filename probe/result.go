@@ -2,7 +2,10 @@ package probe
 
 import (
 	"net/netip"
+	"slices"
 	"time"
+
+	"github.com/earshot-voip/earshot/internal/rtpflow"
 )
 
 // Layer is one rung of the ladder of a call.
@@ -279,6 +282,41 @@ type Self struct {
 type Window struct {
 	Start, Length    time.Duration // since media began
 	Uplink, Downlink Direction
-	RTT              Quantiles
-	Trusted          bool // the instrument's own error was small enough in this window
+	Sent, Returned   int64     // packets sent in the window, and how many of these came back
+	RTT              Quantiles // of packets that came back in the window
+	RTTs             Histogram // of the same packets
+	Trusted          bool      // the instrument's own error was small enough in this window
+	Self             WindowSelf
+
+	// The call as it stood when the window closed.
+	Codec *Codec
+	Route *Route // nil: not known
+	Echo  EchoKind
 }
+
+// WindowSelf is the instrument's own error during a window.
+type WindowSelf struct {
+	SendLate    Histogram
+	SlotsMissed int64
+	ReceiveWake Histogram
+}
+
+// Histogram counts durations so that histograms of windows, calls and targets
+// can be added up.
+type Histogram struct {
+	Count   int64
+	Sum     time.Duration
+	Buckets []Bucket // those that are not empty, in order
+}
+
+// Bucket counts durations over the bound of the bucket before, up to and with
+// its own. Bounds are 2^(k/8) s, as in a native histogram of Prometheus of schema
+// 3, and the round ones of HistogramMarks; 2^-20 s is the first, +Inf the last.
+type Bucket struct {
+	Upper float64 // seconds
+	Count int64
+}
+
+// HistogramMarks lists the round bounds, in seconds, up to which every Histogram
+// counts exactly.
+func HistogramMarks() []float64 { return slices.Clone(rtpflow.Marks) }
