@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/earshot-voip/earshot/internal/signaling"
@@ -41,26 +40,8 @@ func judge(x *exchange) (signaling.Kind, error) {
 		return signaling.KindWrongType, fmt.Errorf("content type %s in place of application/sdp", media)
 	case x.over:
 		return signaling.KindTooLarge, fmt.Errorf("longer than %d bytes", len(x.body))
-	case len(x.body) == 0:
-		return signaling.KindEmpty, errors.New("empty body")
 	}
-	return judgeSDP(x.body)
-}
-
-// judgeSDP looks for the least that makes a text the answer to an audio call
-// (RFC 8866): the version line first, and an audio section. Whether its content
-// can be used is for the media layers to say.
-func judgeSDP(body []byte) (signaling.Kind, error) {
-	first, rest, _ := bytes.Cut(body, []byte("\n"))
-	if string(bytes.TrimSuffix(first, []byte("\r"))) != "v=0" || !utf8.Valid(body) || bytes.IndexByte(body, 0) >= 0 {
-		return signaling.KindNotSDP, fmt.Errorf("not a session description: begins with %q", clip(string(body), 40))
-	}
-	for line := range bytes.Lines(rest) {
-		if bytes.HasPrefix(line, []byte("m=audio ")) {
-			return "", nil
-		}
-	}
-	return signaling.KindNoAudio, errors.New("session description without audio")
+	return signaling.JudgeSDP(x.body)
 }
 
 // refusal makes a typed error of an answer that is no success.
@@ -76,13 +57,7 @@ func (x *exchange) refusal() error {
 
 // reason returns the reason phrase: the server's own in HTTP/1, which may say
 // more than the standard's.
-func reason(r *http.Response) string {
-	_, phrase, _ := strings.Cut(r.Status, " ")
-	if phrase = clip(oneLine(phrase), 80); phrase != "" {
-		return phrase
-	}
-	return http.StatusText(r.StatusCode)
-}
+func reason(r *http.Response) string { return signaling.Reason(r.StatusCode, r.Status) }
 
 // retryAfterMax bounds what a server may ask for, so that no arithmetic on it
 // overflows.
@@ -128,37 +103,10 @@ func cleanBody(body []byte, contentType string) string {
 		text = markup.ReplaceAllString(text, " ")
 		text = html.UnescapeString(text)
 	}
-	return clip(oneLine(text), maxWords)
+	return signaling.Clip(signaling.OneLine(text), maxWords)
 }
 
 func looksLikeHTML(text string) bool {
-	head := strings.ToLower(strings.TrimSpace(clip(text, 64)))
+	head := strings.ToLower(strings.TrimSpace(signaling.Clip(text, 64)))
 	return strings.HasPrefix(head, "<!doctype html") || strings.HasPrefix(head, "<html")
-}
-
-// oneLine joins the words of s by single spaces and drops what is not
-// printable: control characters could rewrite a terminal.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, s)
-	return strings.Join(strings.Fields(s), " ")
-}
-
-// clip shortens s to n characters.
-func clip(s string, n int) string {
-	count := 0
-	for i := range s {
-		if count == n {
-			return s[:i] + "…"
-		}
-		count++
-	}
-	return s
 }

@@ -163,7 +163,7 @@ func FuzzJudgeSDP(f *testing.F) {
 	f.Add([]byte("v=0\nm=video 9\n"))
 	f.Add([]byte("v=0"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		kind, err := judgeSDP(body)
+		kind, err := signaling.JudgeSDP(body)
 		if (kind == "") != (err == nil) {
 			t.Fatalf("kind %q with error %v", kind, err)
 		}
