@@ -3,6 +3,7 @@ module github.com/earshot-voip/earshot
 go 1.26.0
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/gopacket/gopacket v1.7.7
 	github.com/pion/dtls/v3 v3.1.15
 	github.com/pion/ice/v4 v4.4.8

@@ -122,6 +122,9 @@ var modules = map[string]moduleRule{
 	"github.com/pion/interceptor": {tests: []string{"internal/rtpflow"},
 		reason: "what the core's speed is compared with; part of the independent peer"},
 
+	"github.com/coder/websocket": {code: []string{"internal/signaling", "internal/signaling/sipws", "internal/signaling/janus", "internal/signaling/signalingtest"},
+		reason: "WebSocket under the adapters that need it"},
+
 	"github.com/gopacket/gopacket": {code: []string{"internal/capture", "bench/..."}, tests: []string{"internal/rtpflow"},
 		reason: "reads captures"},
 
