@@ -81,3 +81,17 @@ type ICEServer struct {
 type ICEServerSource interface {
 	ICEServers() []ICEServer
 }
+
+// Opinion is what a far end says of the quality of a call in its own words. It
+// is carried beside our own figures and never mixed with them.
+type Opinion struct {
+	Source string   // where it was said: the header's name
+	Text   string   // as it was said, one line
+	MOS    *float64 // 1..5 where the text says one
+}
+
+// OpinionSource is implemented by sessions whose protocol can carry opinions.
+// They are complete once Hangup has returned.
+type OpinionSource interface {
+	Opinions() []Opinion
+}
