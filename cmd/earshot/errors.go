@@ -36,6 +36,14 @@ func usage(err error, hint string) error {
 
 func withHint(err error, hint string) error { return fmt.Errorf("%w\nhint: %s", err, hint) }
 
+// hintApart puts a hint at the end of an error's text on a line of its own.
+func hintApart(err error) error {
+	if text, hint, ok := strings.Cut(err.Error(), "; hint: "); ok {
+		return withHint(errors.New(text), hint)
+	}
+	return err
+}
+
 // problems collects everything that is wrong with a command line, so that it
 // can be said at once.
 type problems []error
@@ -53,9 +61,8 @@ func (p problems) usage(hint string) error {
 	case 0:
 		return nil
 	case 1:
-		text, own, ok := strings.Cut(p[0].Error(), "; hint: ")
-		if ok {
-			return usage(errors.New(text), own)
+		if err := hintApart(p[0]); err != p[0] {
+			return exitError{exitUsage, err}
 		}
 		return usage(p[0], hint)
 	}

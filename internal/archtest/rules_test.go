@@ -49,6 +49,7 @@ var places = map[string]place{
 
 	"internal/report":   {level: 3, reason: "turns a result into text, JSON and an exit code"},
 	"internal/selftest": {level: 3, reason: "what this host can measure, found out by calls"},
+	"internal/drill":    {level: 3, reason: "makes an echo go bad by a script, and watches the alerts"},
 	"internal/agent":    {level: 3, reason: "calls on a schedule; it keeps no results and knows no metrics, files or pages"},
 
 	"cmd/earshot": {level: 7, reason: "flags to structs, results to exit codes"},
@@ -96,6 +97,9 @@ var modules = map[string]moduleRule{
 		reason: "only the command knows what it writes to"},
 	"github.com/rogpeppe/go-internal": {tests: []string{"cmd/earshot"},
 		reason: "testscript drives the command"},
+
+	"go.yaml.in/yaml/v3": {code: []string{"internal/drill"},
+		reason: "files that people write"},
 
 	"github.com/pion/ice/v4": {code: []string{"internal/peer"}, tests: []string{"internal/udp"},
 		reason: "callbacks of the media stack live in internal/peer alone"},
