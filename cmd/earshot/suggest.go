@@ -3,10 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/earshot-voip/earshot/internal/spelling"
 )
 
 // unknownCommand is the Args of a command that takes none but sub-commands.
@@ -21,7 +22,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 		}
 	}
 	hint := "earshot --help lists the commands"
-	if name := nearest(args[0], names); name != "" {
+	if name := spelling.Nearest(args[0], names); name != "" {
 		hint = fmt.Sprintf("did you mean earshot %s?", name)
 	}
 	return usage(fmt.Errorf("unknown command %q", args[0]), hint)
@@ -38,7 +39,7 @@ func badFlag(cmd *cobra.Command, err error) error {
 	case errors.As(err, &absent):
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		if name := nearest(absent.GetSpecifiedName(), names); name != "" {
+		if name := spelling.Nearest(absent.GetSpecifiedName(), names); name != "" {
 			hint = fmt.Sprintf("did you mean --%s?", name)
 		}
 	case errors.As(err, &value):
@@ -47,36 +48,4 @@ func badFlag(cmd *cobra.Command, err error) error {
 		}
 	}
 	return usage(err, hint)
-}
-
-// nearest returns the candidate that is most like name, or "" when none is
-// like it.
-func nearest(name string, candidates []string) string {
-	best, found := 1+max(2, len(name)/3), ""
-	for _, c := range candidates {
-		if d := distance(name, c); d < best {
-			best, found = d, c
-		}
-	}
-	return found
-}
-
-// distance is Levenshtein's: how many bytes to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := slices.Clone(row)
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
