@@ -39,9 +39,12 @@ func newCall(t Target) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
-	var id [8]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return nil, err
+	if t.ID == "" {
+		var id [8]byte
+		if _, err := rand.Read(id[:]); err != nil {
+			return nil, err
+		}
+		t.ID = hex.EncodeToString(id[:])
 	}
 	c := &call{target: t, codec: codec, began: mono.Now()}
 	u, err := url.Parse(t.URL)
@@ -49,7 +52,7 @@ func newCall(t Target) (*call, error) {
 		return nil, err
 	}
 	c.result = Result{
-		ID:       hex.EncodeToString(id[:]),
+		ID:       t.ID,
 		Name:     t.Name,
 		Site:     t.Site,
 		Target:   redact(u),

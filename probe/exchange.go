@@ -52,7 +52,8 @@ type exchange struct {
 	reported   bool        // the far end sent a sender or receiver report
 	window     windowNoise // of the running window
 
-	ticker *pace.Ticker // of the call's goroutine
+	ticker  *pace.Ticker // of the call's goroutine
+	crashed chan error   // a panic in send or received
 }
 
 func newExchange(codec media.Codec) *exchange {
@@ -63,6 +64,7 @@ func newExchange(codec media.Codec) *exchange {
 		packet:  make([]byte, 0, 1500),
 		firstTS: binary.BigEndian.Uint32(random[:4]),
 		firstSN: binary.BigEndian.Uint16(random[4:]),
+		crashed: make(chan error, 1),
 	}
 }
 
@@ -94,6 +96,18 @@ func (x *exchange) stop() {
 
 // send puts one frame on the wire. It runs on the send clock.
 func (x *exchange) send(slot pace.Slot) {
+	defer x.survive()
+	x.next(slot)
+	x.header.Marker = false
+	if err := x.peer.WriteRTP(x.packet); err != nil {
+		x.mu.Lock()
+		x.sendErrors++
+		x.mu.Unlock()
+	}
+}
+
+// next makes the packet of a slot and accounts for it as sent.
+func (x *exchange) next(slot pace.Slot) {
 	x.slots += slot.Missed
 	// A missed slot advances the timestamp but not the sequence number: bursting
 	// to catch up would look like network jitter, a skipped number like loss.
@@ -101,6 +115,7 @@ func (x *exchange) send(slot pace.Slot) {
 	x.slots++
 
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	x.header.SequenceNumber = x.firstSN + uint16(x.sent)
 	x.packet = append(x.header.AppendTo(x.packet[:0]), x.clip.Frame(x.sent)...)
 	x.sent++
@@ -114,18 +129,11 @@ func (x *exchange) send(slot pace.Slot) {
 	x.lastSent, x.lastTS = now, x.header.Timestamp
 	x.octets += int64(len(x.packet) - rtpHeaderSize)
 	x.window.add(now-slot.Due, slot.Missed, x.frame)
-	x.mu.Unlock()
-
-	x.header.Marker = false
-	if err := x.peer.WriteRTP(x.packet); err != nil {
-		x.mu.Lock()
-		x.sendErrors++
-		x.mu.Unlock()
-	}
 }
 
 // received measures one returned packet. It runs on the socket's reader.
 func (x *exchange) received(at, read time.Duration, raw []byte) {
+	defer x.survive()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.flow == nil || x.over {
@@ -167,6 +175,7 @@ func (x *exchange) sentIndex(seq uint16) int64 {
 
 // receivedRTCP takes the far end's reports.
 func (x *exchange) receivedRTCP(at time.Duration, raw []byte) {
+	defer x.survive()
 	packets, err := rtcp.Unmarshal(raw)
 	if err != nil {
 		return

@@ -9,7 +9,7 @@ import (
 // the observer is told of every one.
 func TestALongCallKeepsItsLastWindows(t *testing.T) {
 	told := 0
-	c, err := newCall(Target{URL: "http://127.0.0.1/echo", OnWindow: func(Window) { told++ }}.withDefaults())
+	c, err := newCall(Target{URL: "http://127.0.0.1/echo", OnWindow: func(Window) { told++ }}.WithDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func TestNoiseOfAWindowWaitsForItsClosing(t *testing.T) {
 
 // An overloaded probe must not blame the network: no score, no complaint.
 func TestAnUntrustedCallIsNotJudged(t *testing.T) {
-	c, err := newCall(Target{URL: "http://127.0.0.1/echo"}.withDefaults())
+	c, err := newCall(Target{URL: "http://127.0.0.1/echo"}.WithDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func Run(ctx context.Context, t Target) (*Result, error) {
 	if err := t.Validate(); err != nil {
 		return nil, fmt.Errorf("target cannot be called: %w", err)
 	}
-	t = t.withDefaults()
+	t = t.WithDefaults()
 	c, err := newCall(t)
 	if err != nil {
 		return nil, err
@@ -38,17 +38,44 @@ func Run(ctx context.Context, t Target) (*Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, t.Timeout, errCallTimeout)
 	defer cancel()
 
-	c.climb(ctx, []rung{
+	setUp, established := untilEnd(ctx, t.End)
+	c.climb(setUp, []rung{
 		{LayerGather, c.gather, t.Deadlines.Gather},
 		{LayerSignaling, c.signal, t.Deadlines.setUp()},
 		{LayerICE, c.connect, t.Deadlines.ICE},
 		{LayerDTLS, c.secure, t.Deadlines.DTLS},
+	})
+	established()
+	c.climb(ctx, []rung{
 		{LayerMedia, c.talk, 0},
 		{LayerAudio, c.listen, 0},
 		{LayerQuality, c.judge, 0},
 	})
 	c.hangUp()
+	c.logDefect()
 	return c.report(), nil
+}
+
+// untilEnd is ctx until established is called, but ends when end is closed:
+// there is no media yet that could be judged.
+func untilEnd(ctx context.Context, end <-chan struct{}) (setUp context.Context, established func()) {
+	if end == nil {
+		return ctx, func() {}
+	}
+	setUp, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		select {
+		case <-end:
+			cancel()
+		case <-setUp.Done():
+		}
+	}()
+	return setUp, func() {
+		cancel()
+		<-over
+	}
 }
 
 // rung is one step of the ladder: it blocks until it is done, and its error
@@ -59,20 +86,28 @@ type rung struct {
 	deadline time.Duration // 0: the rung keeps its own time
 }
 
-// climb runs the rungs in order until one breaks.
+// climb runs the rungs in order until one breaks, if none is broken yet.
 func (c *call) climb(ctx context.Context, rungs []rung) {
 	for _, r := range rungs {
-		start := mono.Now()
-		err := r.run(ctx)
-		took := mono.Now() - start
-		if err == nil {
-			c.finish(r.layer, StateOK, start, took)
-			continue
+		if c.failure != nil {
+			return
 		}
-		c.failure = classify(r.layer, explain(ctx, err))
-		c.fail(r.layer, c.failure.Layer, start, took)
+		c.take(ctx, r)
+	}
+}
+
+// take climbs one rung.
+func (c *call) take(ctx context.Context, r rung) {
+	defer c.survive(r.layer)
+	start := mono.Now()
+	err := r.run(ctx)
+	took := mono.Now() - start
+	if err == nil {
+		c.finish(r.layer, StateOK, start, took)
 		return
 	}
+	c.failure = classify(r.layer, explain(ctx, err))
+	c.fail(r.layer, c.failure.Layer, start, took)
 }
 
 func (r rung) run(ctx context.Context) error {

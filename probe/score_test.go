@@ -7,7 +7,7 @@ import (
 )
 
 func TestScore(t *testing.T) {
-	c, err := newCall(Target{URL: "http://127.0.0.1/echo", Codec: "pcmu"}.withDefaults())
+	c, err := newCall(Target{URL: "http://127.0.0.1/echo", Codec: "pcmu"}.WithDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,6 +95,13 @@ func (c *call) run(ctx context.Context, start time.Duration) error {
 			return c.peer.Err()
 		case <-c.session.Done():
 			return c.session.Err()
+		case err := <-x.crashed:
+			return err
+		case <-c.target.End:
+			if heard, _ := x.heard(); !heard {
+				return errInterrupted
+			}
+			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}

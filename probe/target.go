@@ -16,6 +16,7 @@ import (
 // Target is what to call and how. The zero value of each field but URL is its
 // default.
 type Target struct {
+	ID   string // of the call; default: a random one
 	Name string // what reports and metrics call it; default: the URL's host
 	Site string
 	URL  string // http(s)://host/path: an offer/answer endpoint in WHIP's wire form (RFC 9725)
@@ -47,6 +48,12 @@ type Target struct {
 	// OnLive is told about twice a second of the running window, before its
 	// packets are final.
 	OnLive func(Live)
+
+	// End, when closed, ends the media as if Duration were over: what was sent is
+	// waited for, and the call is judged by what it measured. Before any media
+	// came back there is nothing to judge: then it interrupts the call, as the end
+	// of the context does.
+	End <-chan struct{}
 
 	UserAgent string
 	Log       *slog.Logger
@@ -104,8 +111,8 @@ func orDefault[T comparable](v *T, d T) {
 	}
 }
 
-// withDefaults fills in what was left out.
-func (t Target) withDefaults() Target {
+// WithDefaults returns the target as Run takes it: what was left out is filled in.
+func (t Target) WithDefaults() Target {
 	if t.Name == "" {
 		if u, err := url.Parse(t.URL); err == nil {
 			t.Name = u.Host
@@ -149,7 +156,7 @@ func (t Target) Validate() error {
 	case t.URL == "":
 		problem("url: no target given")
 	case err != nil:
-		problem("url: %w", err)
+		problem("url: %w", withoutURL(err))
 	case u.Scheme != "http" && u.Scheme != "https":
 		problem("url: cannot call %q: the scheme must be http or https", redact(u))
 	case u.Hostname() == "":
@@ -196,6 +203,15 @@ func (t Target) Validate() error {
 		problem("limits.loss: must be a ratio within 0..1, is %v", t.Limits.Loss)
 	}
 	return errors.Join(problems...)
+}
+
+// withoutURL is an error of url.Parse without the URL, which may hold a secret.
+func withoutURL(err error) error {
+	var parse *url.Error
+	if errors.As(err, &parse) {
+		return parse.Err
+	}
+	return err
 }
 
 // redact renders a URL without user information and query, where secrets hide.

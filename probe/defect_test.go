@@ -1,0 +1,49 @@
+package probe
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/earshot-voip/earshot/internal/media"
+	"github.com/earshot-voip/earshot/internal/pace"
+	"github.com/earshot-voip/earshot/internal/rtpflow"
+)
+
+// The send clock and the reader of sockets serve all calls of the process: what
+// goes wrong there for one call must neither end them nor leave a lock held.
+func TestAPanicOnASharedThreadEndsItsCallAlone(t *testing.T) {
+	codec, err := media.Lookup("pcmu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, misuse := range map[string]func(*exchange){
+		"the send clock": func(x *exchange) { x.send(pace.Slot{}) }, // there is no flow yet
+		"the reader": func(x *exchange) {
+			x.flow = rtpflow.NewEcho(rtpflow.Config{ClockRate: 8000, Frame: codec.Frame, Accept: rtpflow.PayloadTypes(0)})
+			x.clip = nil
+			header := rtpflow.Header{SSRC: 1, SequenceNumber: 1}
+			x.received(time.Second, time.Second, append(header.AppendTo(nil), make([]byte, 160)...))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newExchange(codec)
+			misuse(x)
+			select {
+			case err := <-x.crashed:
+				if !strings.HasPrefix(err.Error(), "panic: ") {
+					t.Errorf("got %v", err)
+				}
+			default:
+				t.Fatal("the panic is not known to the call")
+			}
+			free := make(chan struct{})
+			go func() { x.mu.Lock(); x.mu.Unlock(); close(free) }()
+			select {
+			case <-free:
+			case <-time.After(10 * time.Second):
+				t.Fatal("the lock is still held")
+			}
+		})
+	}
+}
