@@ -4,9 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
+
+	"github.com/earshot-voip/earshot/internal/config"
 )
 
 // secret reads a secret from a file or, without one, from an environment
@@ -15,18 +16,7 @@ func secret(file, variable string) (string, error) {
 	if file == "" {
 		return strings.TrimSpace(os.Getenv(variable)), nil
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	value := strings.TrimSpace(string(text))
-	if value == "" {
-		return "", fmt.Errorf("%s is empty", file)
-	}
-	if strings.ContainsAny(value, "\r\n") {
-		return "", fmt.Errorf("%s has more than one line", file)
-	}
-	return value, nil
+	return config.Secret(file)
 }
 
 // authorities reads certificates to trust from a PEM file; nil without one.
@@ -34,15 +24,7 @@ func authorities(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s has no certificate in PEM form", file)
-	}
-	return pool, nil
+	return config.Authorities(file)
 }
 
 // serverTLS reads the certificate of a server; nil without one.

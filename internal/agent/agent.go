@@ -12,38 +12,6 @@ import (
 	"github.com/earshot-voip/earshot/probe"
 )
 
-// Mode says how a target is watched.
-type Mode string
-
-// The modes.
-const (
-	Periodic   Mode = "periodic"   // a call every Every
-	Continuous Mode = "continuous" // one call that stays up, renewed every Renew
-)
-
-// Job is a target and how it is watched. Its name is that of its target.
-type Job struct {
-	Target probe.Target // Name is unique in a plan; the callbacks and ID belong to the agent
-	Mode   Mode
-	Every  time.Duration // of periodic jobs: from start to start
-	Renew  time.Duration // of continuous jobs: age at which a call is replaced by its successor
-}
-
-// Name of the job, as metrics and pages call it.
-func (j Job) Name() string { return j.Target.Name }
-
-// Budget bounds what all jobs together may do. Zero is no bound.
-type Budget struct {
-	ParallelCalls int
-	BytesPerDay   int64 // of media and its headers, both directions, per 24 hours; for re-tests only: the schedule itself is not cut
-}
-
-// Plan is everything that an agent is to do.
-type Plan struct {
-	Jobs   []Job
-	Budget Budget
-}
-
 // Observer is told what happens. For one job the methods are called one after
 // the other; for different jobs at the same time. They must not block. After
 // each Started comes one Ended or Dropped, with the id.

@@ -25,6 +25,8 @@ type place struct {
 var places = map[string]place{
 	"internal/mono": {level: -1, reason: "the process clock: times taken in different packages can be subtracted", only: []string{}},
 
+	"internal/spelling": {level: -1, reason: "which word was meant, for the hints of flags and files", only: []string{}},
+
 	"internal/thread": {level: -1, reason: "favours of the scheduler, for the two threads whose lateness is our own error", only: []string{"golang.org/x/sys"}},
 
 	"mos": {level: 0, reason: "public; the E-model is arithmetic and needs nothing", only: []string{}, pure: true},
@@ -51,6 +53,8 @@ var places = map[string]place{
 	"internal/selftest": {level: 3, reason: "what this host can measure, found out by calls"},
 	"internal/drill":    {level: 3, reason: "makes an echo go bad by a script, and watches the alerts"},
 	"internal/agent":    {level: 3, reason: "calls on a schedule; it keeps no results and knows no metrics, files or pages"},
+
+	"internal/config": {level: 4, reason: "files to the plan of the agent; what has no file does not need it"},
 
 	"cmd/earshot": {level: 7, reason: "flags to structs, results to exit codes"},
 	"bench/...":   {level: 7, reason: "whole-system figures; uses everything"},
@@ -98,7 +102,7 @@ var modules = map[string]moduleRule{
 	"github.com/rogpeppe/go-internal": {tests: []string{"cmd/earshot"},
 		reason: "testscript drives the command"},
 
-	"go.yaml.in/yaml/v3": {code: []string{"internal/drill"},
+	"go.yaml.in/yaml/v3": {code: []string{"internal/config", "internal/drill"},
 		reason: "files that people write"},
 
 	"github.com/pion/ice/v4": {code: []string{"internal/peer"}, tests: []string{"internal/udp"},
