@@ -54,7 +54,8 @@ var places = map[string]place{
 	"internal/drill":    {level: 3, reason: "makes an echo go bad by a script, and watches the alerts"},
 	"internal/agent":    {level: 3, reason: "calls on a schedule; it keeps no results and knows no metrics, files or pages"},
 
-	"internal/config": {level: 4, reason: "files to the plan of the agent; what has no file does not need it"},
+	"internal/config":  {level: 4, reason: "files to the plan of the agent; what has no file does not need it"},
+	"internal/history": {level: 4, reason: "finished calls on disk; an observer of the agent"},
 
 	"cmd/earshot": {level: 7, reason: "flags to structs, results to exit codes"},
 	"bench/...":   {level: 7, reason: "whole-system figures; uses everything"},
@@ -135,6 +136,9 @@ var modules = map[string]moduleRule{
 
 	"github.com/gopacket/gopacket": {code: []string{"internal/capture", "bench/..."}, tests: []string{"internal/rtpflow"},
 		reason: "reads captures"},
+
+	"go.etcd.io/bbolt": {code: []string{"internal/history"},
+		reason: "the file of the history"},
 
 	"golang.org/x/sys": {code: []string{"internal/udp", "internal/pace", "internal/thread", "bench/..."}, tests: []string{"cmd/earshot"},
 		reason: "socket options and timers of the kernel"},
