@@ -12,13 +12,23 @@ const leastMatch = 0.9
 // listen checks that what came back is the clip that was sent, frame by frame.
 func (c *call) listen(context.Context) error {
 	checked, matched := c.exchange.content()
-	a := &c.result.Audio
-	a.Checked, a.Matched = checked, matched
+	c.result.Audio = contentOf(checked, matched)
 	c.detail(LayerAudio, fmt.Sprintf("%d of %d returned frames are the ones that were sent", matched, checked))
-	if a.MatchRatio() >= leastMatch {
-		a.State = AudioOK
-		return nil
+	if c.result.Audio.State == AudioWrong {
+		return &mediaError{CodeWrongContent, fmt.Sprintf("only %d of %d returned frames are the ones that were sent", matched, checked)}
 	}
-	a.State = AudioWrong
-	return &mediaError{CodeWrongContent, fmt.Sprintf("only %d of %d returned frames are the ones that were sent", matched, checked)}
+	return nil
+}
+
+// contentOf judges the audio by how many returned frames were those that were
+// sent.
+func contentOf(checked, matched int64) Audio {
+	if checked == 0 {
+		return Audio{State: AudioNotChecked}
+	}
+	a := Audio{State: AudioOK, Checked: checked, Matched: matched}
+	if a.MatchRatio() < leastMatch {
+		a.State = AudioWrong
+	}
+	return a
 }

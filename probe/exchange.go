@@ -155,6 +155,7 @@ func (x *exchange) received(at, read time.Duration, raw []byte) {
 // when a stamp says which one it is, else with the whole clip.
 func (x *exchange) check(a *rtpflow.Arrival) {
 	x.checked++
+	x.window.running.checked++
 	ours := false
 	if a.Stamp != nil {
 		ours = string(x.clip.Frame(x.sentIndex(a.Stamp.Sequence))) == string(a.Payload)
@@ -163,6 +164,7 @@ func (x *exchange) check(a *rtpflow.Arrival) {
 	}
 	if ours {
 		x.matched++
+		x.window.running.matched++
 	}
 }
 

@@ -76,6 +76,7 @@ func (c *call) window(w *rtpflow.Window, n noise) Window {
 		Codec:   c.result.Codec,
 		Route:   c.result.Route,
 		Echo:    c.result.Echo,
+		Audio:   contentOf(n.checked, n.matched),
 	}
 	if out.Trusted {
 		c.score(&out.Uplink, out.RTT)

@@ -15,9 +15,11 @@ const (
 	maxMissedShare = 0.01 // of slots in which nothing was sent
 )
 
-// noise counts what the instrument itself did wrong in a window.
+// noise counts what the instrument itself did wrong in a window, and what else
+// is only known as it happens.
 type noise struct {
 	sent, late, missed int64
+	checked, matched   int64     // returned payloads
 	lateness, wake     Histogram // of a window that is cut
 }
 

@@ -292,6 +292,7 @@ type Window struct {
 	Codec *Codec
 	Route *Route // nil: not known
 	Echo  EchoKind
+	Audio Audio // of what came back in the window
 }
 
 // WindowSelf is the instrument's own error during a window.

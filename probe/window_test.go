@@ -23,7 +23,7 @@ func TestWindowsHoldEveryPacketsTimes(t *testing.T) {
 	if r.Failure != nil || len(told) < 3 {
 		t.Fatalf("got %d windows, failure %v", len(told), r.Failure)
 	}
-	var rtt, late, wake int64
+	var rtt, late, wake, heard int64
 	for i, w := range told {
 		if w.RTTs.Count != w.RTT.Count || w.RTTs.Count != sum(t, w.RTTs) {
 			t.Errorf("window %d: %d round trips in %+v, %d in the quantiles", i, sum(t, w.RTTs), w.RTTs, w.RTT.Count)
@@ -39,11 +39,12 @@ func TestWindowsHoldEveryPacketsTimes(t *testing.T) {
 		rtt += w.RTTs.Count
 		late += sum(t, w.Self.SendLate)
 		wake += sum(t, w.Self.ReceiveWake)
-		if w.Sent > 0 && (w.Codec == nil || w.Codec.Name != "PCMU" || w.Route == nil || w.Route.Relayed || w.Echo != probe.EchoStamping) {
-			t.Errorf("window %d: codec %+v, route %+v, echo %s", i, w.Codec, w.Route, w.Echo)
+		heard += w.Audio.Matched
+		if w.Sent > 5 && (w.Codec == nil || w.Codec.Name != "PCMU" || w.Route == nil || w.Route.Relayed || w.Echo != probe.EchoStamping || w.Audio.State != probe.AudioOK) {
+			t.Errorf("window %d: codec %+v, route %+v, echo %s, audio %+v", i, w.Codec, w.Route, w.Echo, w.Audio)
 		}
 	}
-	if rtt != r.RoundTrip.Returned || late != r.RoundTrip.Sent || wake < rtt || r.RoundTrip.Returned >= r.RoundTrip.Sent {
+	if rtt != r.RoundTrip.Returned || late != r.RoundTrip.Sent || wake < rtt || heard != r.Audio.Matched || r.RoundTrip.Returned >= r.RoundTrip.Sent {
 		t.Errorf("windows hold %d round trips, %d departures, %d arrivals; the call has %d returned of %d",
 			rtt, late, wake, r.RoundTrip.Returned, r.RoundTrip.Sent)
 	}
