@@ -138,12 +138,17 @@ func (t Target) WithDefaults() Target {
 	orDefault(&d.Consent, 15*time.Second)
 	orDefault(&d.Hangup, 2*time.Second)
 	orDefault(&t.Timeout, t.Duration+d.Resolve+d.Connect+d.TLS+d.Signaling+d.Gather+d.ICE+d.DTLS+d.FirstMedia+d.Hangup)
-	l := &t.Limits
+	t.Limits = t.Limits.WithDefaults()
+	return t
+}
+
+// WithDefaults fills in what was left out.
+func (l Limits) WithDefaults() Limits {
 	orDefault(&l.BadMOS, 3.6)
 	orDefault(&l.Loss, 0.03)
 	orDefault(&l.Jitter, 30*time.Millisecond)
 	orDefault(&l.RTT, 400*time.Millisecond)
-	return t
+	return l
 }
 
 // Validate reports everything that is wrong with the target, joined; nil when

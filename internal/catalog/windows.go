@@ -1,0 +1,61 @@
+package catalog
+
+import "github.com/earshot-voip/earshot/probe"
+
+const groupWindows = "Windows and round trips"
+
+// Windows of calls, as they close.
+var (
+	WindowsScored = add(Metric{
+		Name: "earshot_windows_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
+		Help:       "Windows of calls with a score in at least one direction.",
+		FromWindow: trusted(func(w *Window, put Put) { put(truth(scored(w))) }),
+	})
+	WindowsUnscored = add(Metric{
+		Name: "earshot_windows_unscored_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
+		Help:       "Windows of calls without a score, because nothing came back or too little is known of either direction.",
+		FromWindow: trusted(func(w *Window, put Put) { put(truth(!scored(w))) }),
+	})
+	WindowsUntrusted = add(Metric{
+		Name: "earshot_windows_untrusted_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
+		Help:       "Windows of calls in which the probe itself could have caused what it saw; none of their figures are counted.",
+		FromWindow: func(w *Window, put Put) { put(truth(!w.Trusted)) },
+	})
+)
+
+// Whole journeys.
+var (
+	RTT = add(Metric{
+		Name: "earshot_rtt_seconds", Type: Histogram, Unit: Seconds, PerTarget: true, Group: groupWindows,
+		Buckets: []float64{0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1, 2},
+		Help:    "Round-trip time of each packet, less the time that the echo held it, in seconds.",
+		Spread: func(w *Window) probe.Histogram {
+			if !w.Trusted {
+				return probe.Histogram{}
+			}
+			return w.RTTs
+		},
+	})
+	PacketsSent = add(Metric{
+		Name: "earshot_packets_sent_total", Type: Counter, Unit: Packets, PerTarget: true, Group: groupWindows,
+		Help:       "Media packets that the probe sent.",
+		FromWindow: trusted(func(w *Window, put Put) { put(float64(w.Sent)) }),
+	})
+	PacketsReturned = add(Metric{
+		Name: "earshot_packets_returned_total", Type: Counter, Unit: Packets, PerTarget: true, Group: groupWindows,
+		Help:       "Of the media packets that the probe sent, those that came back.",
+		FromWindow: trusted(func(w *Window, put Put) { put(float64(w.Returned)) }),
+	})
+)
+
+// trusted reads trusted windows only: what the probe may have done itself is
+// nobody's loss.
+func trusted(read func(*Window, Put)) func(*Window, Put) {
+	return func(w *Window, put Put) {
+		if w.Trusted {
+			read(w, put)
+		}
+	}
+}
+
+func scored(w *Window) bool { return w.Uplink.Score != nil || w.Downlink.Score != nil }
