@@ -1,0 +1,348 @@
+package exporter
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/earshot-voip/earshot/internal/agent"
+	"github.com/earshot-voip/earshot/internal/catalog"
+	"github.com/earshot-voip/earshot/probe"
+)
+
+// value finds one line of an exposition; "" when it is not there.
+func value(text, line string) string {
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(line) + ` (\S+)$`).FindStringSubmatch(text)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+func check(t *testing.T, e *Exporter, when string, want map[string]string) {
+	t.Helper()
+	text := exposition(t, textFormat, e)
+	for line, v := range want {
+		if got := value(text, line); got != v {
+			t.Errorf("%s: %s: got %q want %q", when, line, got, v)
+		}
+	}
+}
+
+func TestCountersExistBeforeTheFirstCall(t *testing.T) {
+	e := New(Config{})
+	e.Added(office)
+	text := exposition(t, textFormat, e)
+	for _, m := range catalog.All() {
+		if m.Type == catalog.Gauge || m.FromShot != nil || m.FromJob != nil || m.FromStatus != nil || m == catalog.CallLayerSeconds {
+			continue
+		}
+		name := m.Name
+		if m.Type == catalog.Histogram {
+			name += "_count"
+		}
+		if !regexp.MustCompile(`(?m)^` + name + `(\{.*\})? 0$`).MatchString(text) {
+			t.Errorf("%s is not at 0 before the first call", m.Name)
+		}
+	}
+	for _, line := range []string{
+		`earshot_calls_failed_total{code="tls_certificate_expired",layer="tls",target="office"}`,
+		`earshot_calls_failed_total{code="ice_no_pair",layer="ice",target="office"}`,
+	} {
+		if got := value(text, line); got != "0" {
+			t.Errorf("%s: got %q want 0", line, got)
+		}
+	}
+	if strings.Contains(text, "link_mos{") {
+		t.Error("a score is shown without a call")
+	}
+}
+
+func TestAFailedCallEndsTheScore(t *testing.T) {
+	e := New(Config{})
+	e.Added(office)
+	place(e, office, goodCall("c1"))
+	check(t, e, "after a good call", map[string]string{
+		`earshot_uplink_mos{scale="nb",target="office"}`:                                              "3.9",
+		`earshot_call_verdict{target="office",verdict="good"}`:                                        "1",
+		`earshot_certificate_not_after_timestamp_seconds{hop="echo.example.com:443",target="office"}`: "1.8013968e+09",
+	})
+	place(e, office, failedCall("c2", probe.CodeNoPair))
+	check(t, e, "after a failed call", map[string]string{
+		`earshot_uplink_mos{scale="nb",target="office"}`:                                              "",
+		`earshot_downlink_delay_variation_p95_seconds{target="office"}`:                               "",
+		`earshot_codec_info{codec="pcmu",target="office"}`:                                            "",
+		`earshot_route_relayed{target="office"}`:                                                      "",
+		`earshot_audio_state{state="ok",target="office"}`:                                             "0",
+		`earshot_audio_state{state="not_checked",target="office"}`:                                    "1",
+		`earshot_call_verdict{target="office",verdict="failed"}`:                                      "1",
+		`earshot_calls_failed_total{code="ice_no_pair",layer="ice",target="office"}`:                  "1",
+		`earshot_calls_total{target="office"}`:                                                        "2",
+		`earshot_certificate_not_after_timestamp_seconds{hop="echo.example.com:443",target="office"}`: "1.8013968e+09",
+	})
+}
+
+func TestUntrustedWindowsSayNothingOfTheNetwork(t *testing.T) {
+	e := New(Config{})
+	e.Added(office)
+	w := window()
+	w.Trusted = false
+	e.Window(office, "c1", window())
+	before := exposition(t, textFormat, e)
+	e.Window(office, "c1", w)
+	after := exposition(t, textFormat, e)
+	for _, line := range []string{
+		`earshot_uplink_packets_lost_total{target="office"}`, `earshot_rtt_seconds_count{target="office"}`,
+		`earshot_uplink_jitter_seconds_count{target="office"}`, `earshot_windows_total{target="office"}`,
+	} {
+		if got, want := value(after, line), value(before, line); got != want || got == "" || got == "0" {
+			t.Errorf("%s: got %q want %q", line, got, want)
+		}
+	}
+	check(t, e, "after an untrusted window", map[string]string{
+		`earshot_windows_untrusted_total{target="office"}`:            "1",
+		`earshot_uplink_mos{scale="nb",target="office"}`:              "",
+		`earshot_uplink_delay_variation_p95_seconds{target="office"}`: "",
+		`earshot_self_send_late_seconds_count`:                        "500",
+	})
+}
+
+func TestADirectionThatIsUnknownHasNoFigures(t *testing.T) {
+	e := New(Config{})
+	e.Added(office)
+	w := window()
+	w.Uplink = probe.Direction{Evidence: probe.EvidenceNone, Unknown: 250}
+	e.Window(office, "c1", w)
+	check(t, e, "with an unknown uplink", map[string]string{
+		`earshot_uplink_mos{scale="nb",target="office"}`:                "",
+		`earshot_uplink_windows_total{target="office"}`:                 "0",
+		`earshot_downlink_windows_total{target="office"}`:               "1",
+		`earshot_windows_total{target="office"}`:                        "1",
+		`earshot_uplink_packets_unknown_total{target="office"}`:         "250",
+		`earshot_uplink_jitter_seconds_count{target="office"}`:          "0",
+		`earshot_uplink_evidence_info{evidence="none",target="office"}`: "1",
+	})
+}
+
+func TestBadWindowsGoByTheTargetsOwnLimit(t *testing.T) {
+	e := New(Config{})
+	e.Added(office) // 3.6 by default
+	e.Added(core)   // 4
+	e.Window(office, "c1", window())
+	e.Window(core, "c2", window())
+	check(t, e, "at a MOS of 3.9 up and 4.4 down", map[string]string{
+		`earshot_uplink_windows_bad_total{target="office"}`: "0",
+		`earshot_uplink_windows_bad_total{target="core"}`:   "1",
+		`earshot_downlink_windows_bad_total{target="core"}`: "0",
+		`earshot_target_limit_mos{target="office"}`:         "3.6",
+		`earshot_target_limit_mos{target="core"}`:           "4",
+	})
+}
+
+func TestSeriesOfARemovedTargetVanishAtOnce(t *testing.T) {
+	e := New(Config{})
+	e.Added(office)
+	e.Added(core)
+	place(e, office, goodCall("c1"))
+	e.Removed(office)
+	if text := exposition(t, textFormat, e); strings.Contains(text, `"office"`) || !strings.Contains(text, `"core"`) {
+		t.Error("the series are not those of the target that is left")
+	}
+	place(e, office, goodCall("c2")) // its last words come too late
+	if text := exposition(t, textFormat, e); strings.Contains(text, `"office"`) {
+		t.Error("a removed target is back")
+	}
+}
+
+func TestAChangedTargetKeepsItsCounters(t *testing.T) {
+	e := New(Config{})
+	e.Added(office)
+	place(e, office, goodCall("c1"))
+	changed := office
+	changed.Every, changed.Target.Limits.BadMOS = 2*time.Minute, 4.2
+	e.Added(changed)
+	check(t, e, "after the change", map[string]string{
+		`earshot_calls_total{target="office"}`:                              "1",
+		`earshot_target_limit_mos{target="office"}`:                         "4.2",
+		`earshot_target_interval_seconds{target="office"}`:                  "120",
+		`earshot_uplink_windows_total{target="office"}`:                     "2",
+		`earshot_target_info{mode="periodic",relay="auto",target="office"}`: "1",
+	})
+}
+
+func TestGaugesVanishAfterMissedRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := New(Config{})
+		e.Added(office)
+		e.Added(core)
+		place(e, office, goodCall("c1"))
+		e.Window(core, "c2", window())
+		mos := func(target string) string { return `earshot_uplink_mos{scale="nb",target="` + target + `"}` }
+		verdict := `earshot_call_verdict{target="core",verdict="untrusted"}`
+		codec := func(target string) string { return `earshot_codec_info{codec="pcmu",target="` + target + `"}` }
+
+		time.Sleep(25 * time.Second)
+		check(t, e, "soon", map[string]string{mos("office"): "3.9", mos("core"): "3.9", codec("core"): "1"})
+		place(e, core, &probe.Result{Verdict: probe.Untrusted}) // a call without windows
+		time.Sleep(10 * time.Second)
+		check(t, e, "when a running call was silent for seven windows", map[string]string{mos("office"): "3.9", mos("core"): "", verdict: "1"})
+		time.Sleep(2*time.Minute + 50*time.Second)
+		check(t, e, "within three missed calls", map[string]string{mos("office"): "3.9", codec("office"): "1"})
+		time.Sleep(20 * time.Second)
+		check(t, e, "after three missed calls", map[string]string{
+			mos("office"): "", codec("office"): "", `earshot_call_verdict{target="office",verdict="good"}`: "",
+			`earshot_calls_total{target="office"}`: "1", `earshot_target_limit_mos{target="office"}`: "3.6",
+		})
+		if value(exposition(t, textFormat, e), `earshot_call_last_timestamp_seconds{target="office"}`) == "" {
+			t.Error("the time of the last call went stale: it is what tells that calls are missing")
+		}
+		time.Sleep(3 * time.Minute)
+		check(t, e, "long after", map[string]string{verdict: ""})
+		place(e, office, goodCall("c3"))
+		check(t, e, "when calls are back", map[string]string{mos("office"): "3.9", codec("office"): "1"})
+	})
+}
+
+func TestExemplarsNameTheCall(t *testing.T) {
+	e := New(Config{})
+	e.Added(office)
+	place(e, office, goodCall("call-7"))
+	text := exposition(t, openMetrics, e)
+	for _, start := range []string{
+		`earshot_rtt_seconds_bucket{target="office",le="0.05"} 490 # {call_id="call-7"} 0.03125 `,
+		`earshot_call_first_media_seconds_bucket{target="office",le="0.2"} 1 # {call_id="call-7"} 0.19 `,
+		`earshot_calls_good_total{target="office"} 1.0 # {call_id="call-7"} 1.0 `,
+	} {
+		if !strings.Contains(text, start) {
+			t.Errorf("no line begins with %s", start)
+		}
+	}
+}
+
+func TestReloadsAreShown(t *testing.T) {
+	e := New(Config{})
+	check(t, e, "before any", map[string]string{"earshot_config_last_reload_successful": ""})
+	e.Reloaded(true)
+	check(t, e, "after one that worked", map[string]string{"earshot_config_last_reload_successful": "1"})
+	at := value(exposition(t, textFormat, e), "earshot_config_last_reload_success_timestamp_seconds")
+	e.Reloaded(false)
+	check(t, e, "after one that did not", map[string]string{
+		"earshot_config_last_reload_successful": "0", "earshot_config_last_reload_success_timestamp_seconds": at,
+	})
+}
+
+// Calls, windows, reloads and scrapes at the same time: the race detector looks
+// on, and no count is lost.
+func TestEverythingAtOnce(t *testing.T) {
+	e := New(Config{Status: func() agent.Status { return agent.Status{} }})
+	var wait sync.WaitGroup
+	const targets, calls = 8, 50
+	for i := range targets {
+		job := office
+		job.Target.Name = fmt.Sprintf("t%d", i)
+		wait.Go(func() {
+			e.Added(job)
+			for range calls {
+				place(e, job, goodCall("c"))
+			}
+		})
+		wait.Go(func() {
+			gone := office
+			gone.Target.Name = fmt.Sprintf("gone%d", i)
+			for range calls {
+				e.Added(gone)
+				place(e, gone, goodCall("c"))
+				e.Removed(gone)
+			}
+		})
+	}
+	for range 4 {
+		wait.Go(func() {
+			for range 20 {
+				exposition(t, openMetrics, e)
+				e.Reloaded(true)
+			}
+		})
+	}
+	wait.Wait()
+	want := map[string]string{"earshot_self_send_late_seconds_count": fmt.Sprint(2 * targets * calls * 2 * 250)}
+	for i := range targets {
+		want[fmt.Sprintf(`earshot_calls_total{target="t%d"}`, i)] = fmt.Sprint(calls)
+		want[fmt.Sprintf(`earshot_rtt_seconds_count{target="t%d"}`, i)] = fmt.Sprint(calls * 2 * 245)
+	}
+	text := exposition(t, textFormat, e)
+	for line, v := range want {
+		got := value(text, line)
+		var a, b float64
+		fmt.Sscan(got, &a)
+		fmt.Sscan(v, &b)
+		if a != b || got == "" {
+			t.Errorf("%s: got %s want %s", line, got, v)
+		}
+	}
+}
+
+func hundreds(n int) *Exporter {
+	e := New(Config{Site: "paris"})
+	for i := range n {
+		job := office
+		job.Target.Name = fmt.Sprintf("target-%d", i)
+		e.Added(job)
+		for range 5 {
+			place(e, job, goodCall("c"))
+		}
+	}
+	return e
+}
+
+type counting struct{ n int }
+
+func (c *counting) Write(p []byte) (int, error) { c.n += len(p); return len(p), nil }
+
+// BenchmarkScrape is a whole scrape in the text form, without compression.
+func BenchmarkScrape(b *testing.B) {
+	for _, n := range []int{20, 500} {
+		b.Run(fmt.Sprintf("targets=%d", n), func(b *testing.B) {
+			registry := prometheus.NewRegistry()
+			registry.MustRegister(hundreds(n))
+			var bytes, series int
+			b.ReportAllocs()
+			for b.Loop() {
+				families, err := registry.Gather()
+				if err != nil {
+					b.Fatal(err)
+				}
+				out := &counting{}
+				encoder := expfmt.NewEncoder(out, textFormat)
+				series = 0
+				for _, f := range families {
+					series += len(f.Metric)
+					if err := encoder.Encode(f); err != nil {
+						b.Fatal(err)
+					}
+				}
+				bytes = out.n
+			}
+			b.ReportMetric(float64(bytes)/float64(n), "bytes/target")
+			b.ReportMetric(float64(series)/float64(n), "metrics/target")
+		})
+	}
+}
+
+func BenchmarkWindow(b *testing.B) {
+	e := hundreds(500)
+	w := window()
+	job := office
+	job.Target.Name = "target-7"
+	b.ReportAllocs()
+	for b.Loop() {
+		e.Window(job, "c", w)
+	}
+}

@@ -1,0 +1,104 @@
+package exporter
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/earshot-voip/earshot/internal/agent"
+	"github.com/earshot-voip/earshot/internal/catalog"
+	"github.com/earshot-voip/earshot/probe"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs: run go test ./internal/exporter -update and read the diff", path)
+	}
+}
+
+// scene is an agent with a target of each mode after an eventful hour.
+func scene() *Exporter {
+	status := agent.Status{Running: 1, Waiting: 2, ParallelCalls: 50, BytesToday: 12345, BytesPerDay: 1 << 30, Retests: 3, RetestsDenied: 1}
+	e := New(Config{Site: "paris", Version: "1.2.3", Revision: "abc", GoVersion: "go1.26", Status: func() agent.Status { return status }})
+	e.Reloaded(true)
+	e.Added(office)
+	e.Added(core)
+	place(e, office, goodCall("c1"))
+	place(e, office, failedCall("c2", probe.CodeConsentLost))
+	place(e, office, goodCall("c3"))
+	e.Window(core, "c4", window())
+	untrusted := window()
+	untrusted.Trusted, untrusted.Self.SlotsMissed = false, 7
+	e.Window(core, "c4", untrusted)
+	e.Window(core, "c4", window())
+	status.Jobs = []agent.JobStatus{
+		{Job: office, Next: time.Now().Add(time.Minute), Skipped: 2, Late: 30 * ms},
+		{Job: core, Calls: []agent.Call{{ID: "c4"}}},
+	}
+	return e
+}
+
+func TestExpositionIsAsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := scene()
+		golden(t, "agent.prom", exposition(t, textFormat, e))
+		golden(t, "agent.openmetrics", exposition(t, openMetrics, e))
+	})
+}
+
+func TestOneShotIsAsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		golden(t, "shot.prom", render(t, textFormat, Shot(office.Target, goodCall("c1"))))
+		golden(t, "shot_failed.prom", render(t, textFormat, Shot(office.Target, failedCall("c2", probe.CodeNoPair))))
+	})
+}
+
+// Every metric of the catalog is in one of the expositions, under its name and
+// with its help.
+func TestExpositionsHoldTheCatalog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := exposition(t, textFormat, scene()) + render(t, textFormat, Shot(office.Target, goodCall("c1")))
+		for _, m := range catalog.All() {
+			if !strings.Contains(text, "# HELP "+m.Name+" "+m.Help+"\n# TYPE "+m.Name+" "+string(m.Type)+"\n") {
+				t.Errorf("%s is not shown", m.Name)
+			}
+		}
+	})
+}
+
+func TestLintersAreContent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := prometheus.NewPedanticRegistry()
+		registry.MustRegister(scene())
+		for name, g := range map[string]prometheus.Gatherer{"agent": registry, "one-shot": Shot(office.Target, goodCall("c1"))} {
+			problems, err := testutil.GatherAndLint(g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range problems {
+				t.Errorf("%s: %s: %s", name, p.Metric, p.Text)
+			}
+		}
+	})
+}
