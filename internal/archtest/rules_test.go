@@ -56,6 +56,11 @@ var places = map[string]place{
 
 	"internal/config":  {level: 4, reason: "files to the plan of the agent; what has no file does not need it"},
 	"internal/history": {level: 4, reason: "finished calls on disk; an observer of the agent"},
+	"internal/catalog": {level: 4, reason: "the list of metrics: reads results, windows and the agent's state, and knows no Prometheus",
+		only: []string{"internal/agent", "probe"}},
+	"internal/exporter":    {level: 5, reason: "the catalog's metrics as a Prometheus collector"},
+	"internal/dashgen":     {level: 5, reason: "the catalog's metrics as boards, rules and pages"},
+	"internal/dashgen/gen": {level: 6, reason: "the command that writes what dashgen makes; nobody imports it"},
 
 	"cmd/earshot": {level: 7, reason: "flags to structs, results to exit codes"},
 	"bench/...":   {level: 7, reason: "whole-system figures; uses everything"},
@@ -133,6 +138,14 @@ var modules = map[string]moduleRule{
 
 	"github.com/coder/websocket": {code: []string{"internal/signaling", "internal/signaling/sipws", "internal/signaling/janus", "internal/signaling/signalingtest"},
 		reason: "WebSocket under the adapters that need it"},
+	"github.com/prometheus/client_golang": {code: []string{"internal/exporter"},
+		reason: "metrics leave the process by the exporter alone"},
+	"github.com/prometheus/client_model": {code: []string{"internal/exporter"},
+		reason: "the form in which a collector hands over a series"},
+	"github.com/prometheus/common": {tests: []string{"internal/exporter"},
+		reason: "writes the expositions that tests read"},
+	"google.golang.org/protobuf": {code: []string{"internal/exporter"},
+		reason: "timestamps and pointers of client_model"},
 
 	"github.com/gopacket/gopacket": {code: []string{"internal/capture", "bench/..."}, tests: []string{"internal/rtpflow"},
 		reason: "reads captures"},

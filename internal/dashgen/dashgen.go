@@ -1,0 +1,12 @@
+// Package dashgen makes from the catalog what people look at and are woken by:
+// the page of all metrics, Grafana boards, Prometheus rules and runbooks. It
+// refers to metrics by their Go names, so that one that is renamed or gone does
+// not compile.
+package dashgen
+
+//go:generate go run ./gen
+
+// Files returns everything that is generated, by its path in the tree.
+func Files() (map[string]string, error) {
+	return map[string]string{"docs/METRICS.md": metricsDoc()}, nil
+}
