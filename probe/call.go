@@ -46,6 +46,7 @@ func newCall(t Target) (*call, error) {
 		}
 		t.ID = hex.EncodeToString(id[:])
 	}
+	t.Trust = t.Trust.withDefaults(codec.Frame)
 	c := &call{target: t, codec: codec, began: mono.Now()}
 	u, err := url.Parse(t.URL)
 	if err != nil {
@@ -132,7 +133,7 @@ func (c *call) gather(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.exchange = newExchange(c.codec)
+	c.exchange = newExchange(c.codec, c.target.Trust)
 	local := c.target.LocalAddress
 	literal, loopback := onLoopback(c.target.URL)
 	if !local.IsValid() && loopback {

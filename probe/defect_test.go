@@ -27,7 +27,7 @@ func TestAPanicOnASharedThreadEndsItsCallAlone(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			x := newExchange(codec)
+			x := newExchange(codec, Trust{})
 			misuse(x)
 			select {
 			case err := <-x.crashed:

@@ -56,7 +56,7 @@ type exchange struct {
 	crashed chan error   // a panic in send or received
 }
 
-func newExchange(codec media.Codec) *exchange {
+func newExchange(codec media.Codec, trust Trust) *exchange {
 	var random [6]byte
 	_, _ = rand.Read(random[:])
 	return &exchange{
@@ -65,6 +65,7 @@ func newExchange(codec media.Codec) *exchange {
 		firstTS: binary.BigEndian.Uint32(random[:4]),
 		firstSN: binary.BigEndian.Uint16(random[4:]),
 		crashed: make(chan error, 1),
+		window:  windowNoise{limit: trust.SendLate},
 	}
 }
 
@@ -128,7 +129,7 @@ func (x *exchange) next(slot pace.Slot) {
 	x.flow.Sent(x.header.SequenceNumber, x.header.Timestamp, slot.Due, now)
 	x.lastSent, x.lastTS = now, x.header.Timestamp
 	x.octets += int64(len(x.packet) - rtpHeaderSize)
-	x.window.add(now-slot.Due, slot.Missed, x.frame)
+	x.window.add(now-slot.Due, slot.Missed)
 }
 
 // received measures one returned packet. It runs on the socket's reader.

@@ -71,7 +71,7 @@ func (c *call) window(w *rtpflow.Window, n noise) Window {
 			Sum:     w.RoundTrip.RTT.Sum,
 			Buckets: buckets(w.RoundTrip.Spread),
 		},
-		Trusted: n.trusted(),
+		Trusted: c.target.Trust.allows(n),
 		Self:    WindowSelf{SendLate: n.lateness, SlotsMissed: n.missed, ReceiveWake: n.wake},
 		Codec:   c.result.Codec,
 		Route:   c.result.Route,
@@ -164,7 +164,7 @@ func (c *call) self(s *rtpflow.Self, stats peer.Stats) Self {
 		SocketDrops:      int64(stats.SocketDrops),
 		SendErrors:       c.exchange.failedSends(),
 	}
-	own.Reasons = own.doubts(s.Sent, c.exchange.frame)
+	own.Reasons = c.target.Trust.doubts(&own, s.Sent)
 	own.Trusted = len(own.Reasons) == 0
 	return own
 }

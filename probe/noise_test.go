@@ -23,7 +23,7 @@ func TestWhenACallIsNotTrusted(t *testing.T) {
 		"nothing sent, nothing wrong":                 {Self{}, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := strings.Join(row.self.doubts(row.sent, frame), "; ")
+			got := strings.Join(Trust{}.withDefaults(frame).doubts(&row.self, row.sent), "; ")
 			if (got == "") != (row.doubt == "") || !strings.Contains(got, row.doubt) {
 				t.Errorf("got %q, want %q in it", got, row.doubt)
 			}
@@ -32,7 +32,8 @@ func TestWhenACallIsNotTrusted(t *testing.T) {
 }
 
 func TestWhenAWindowIsNotTrusted(t *testing.T) {
-	var w windowNoise
+	trust := Trust{}.withDefaults(frame)
+	w := windowNoise{limit: trust.SendLate}
 	run := func(packets, late int, missed int64) noise {
 		for i := range packets {
 			lateness := time.Millisecond
@@ -43,7 +44,7 @@ func TestWhenAWindowIsNotTrusted(t *testing.T) {
 			if i == 0 {
 				m = missed
 			}
-			w.add(lateness, m, frame)
+			w.add(lateness, m)
 		}
 		w.cut()
 		return w.next()
@@ -59,7 +60,7 @@ func TestWhenAWindowIsNotTrusted(t *testing.T) {
 		"over 1 % missed":   {run(197, 0, 3), false},
 		"nothing was there": {w.next(), true},
 	} {
-		if got := row.noise.trusted(); got != row.want {
+		if got := trust.allows(row.noise); got != row.want {
 			t.Errorf("%s: got %v, want %v (%+v)", name, got, row.want, row.noise)
 		}
 	}
@@ -67,12 +68,13 @@ func TestWhenAWindowIsNotTrusted(t *testing.T) {
 
 // Windows close later than they are cut: each must get its own noise.
 func TestNoiseOfAWindowWaitsForItsClosing(t *testing.T) {
-	var w windowNoise
-	w.add(frame, 0, frame)
+	trust := Trust{}.withDefaults(frame)
+	w := windowNoise{limit: trust.SendLate}
+	w.add(frame, 0)
 	w.cut()
-	w.add(0, 0, frame)
+	w.add(0, 0)
 	w.cut()
-	if first, second := w.next(), w.next(); first.trusted() || !second.trusted() {
+	if first, second := w.next(), w.next(); trust.allows(first) || !trust.allows(second) {
 		t.Errorf("got %+v and %+v, want the first alone late", first, second)
 	}
 }

@@ -40,6 +40,7 @@ type Target struct {
 	Timeout   time.Duration
 	Deadlines Deadlines
 	Limits    Limits
+	Trust     Trust
 
 	// OnStep is told of each step when it ends, OnWindow of each window when it
 	// closes; both from the goroutine that runs the call.
@@ -206,6 +207,12 @@ func (t Target) Validate() error {
 	}
 	if t.Limits.Loss < 0 || t.Limits.Loss > 1 {
 		problem("limits.loss: must be a ratio within 0..1, is %v", t.Limits.Loss)
+	}
+	if t.Trust.SendLate < 0 {
+		problem("trust.send_late: must be positive, is %v", t.Trust.SendLate)
+	}
+	if t.Trust.Missed < 0 || t.Trust.Missed > 1 {
+		problem("trust.missed: must be a ratio within 0..1, is %v", t.Trust.Missed)
 	}
 	return errors.Join(problems...)
 }

@@ -19,6 +19,10 @@ import (
 	"github.com/earshot-voip/earshot/probe"
 )
 
+// trust is what a call may do wrong itself and still be judged: the defaults. It
+// is not a flag, since who widens it is told of a network that may be this host.
+var trust probe.Trust
+
 // callFlags are the flags of earshot call as given.
 type callFlags struct {
 	name, site, codec, output, dscp, relay     string
@@ -175,6 +179,7 @@ func (f *callFlags) target(cmd *cobra.Command, args []string) (probe.Target, err
 		Duration: f.duration, Window: f.window, Timeout: f.timeout,
 		Relay: probe.Relay(f.relay), DSCP: probe.DSCP(f.dscp),
 		Limits:    probe.Limits{BadMOS: f.badMOS, Jitter: f.limitJitter, RTT: f.limitRTT},
+		Trust:     trust,
 		UserAgent: "earshot/" + readBuild().Version,
 	}
 	if len(args) > 0 {

@@ -163,7 +163,7 @@ func untrustedCall() *probe.Result {
 	r.Self.SlotsMissed, r.Self.SocketDrops, r.Self.SendErrors = 31, 7, 1
 	r.Self.SendLate = probe.Quantiles{Count: 469, Min: 10 * us, P50: 2 * ms, P95: 11 * ms, P99: 14200 * us, Max: 80 * ms}
 	r.Self.Reasons = []string{
-		"1 % of packets left more than 14.2ms late, half a frame is the limit",
+		"1 % of packets left more than 14.2ms late, 10ms is the limit",
 		"31 of 500 send slots were missed, 1 % is the limit",
 		"this host dropped 7 packets at the probe's own socket",
 	}

@@ -98,8 +98,8 @@ func TestCallsOfABurstTalkTogether(t *testing.T) {
 		if over := r.Started.Add(r.Elapsed); over.Before(lastTalked.Add(-clockStep)) {
 			t.Errorf("call %d was over %v before the last one had talked", i, lastTalked.Sub(over))
 		}
-		if r.RoundTrip.Sent < 40 {
-			t.Errorf("call %d sent %d packets in its second", i, r.RoundTrip.Sent)
+		if slots := r.RoundTrip.Sent + r.Self.SlotsMissed; slots < 25 {
+			t.Errorf("call %d had %d slots in its second", i, slots)
 		}
 	}
 	if o.SetUp <= 0 || o.SetUp > patience {
