@@ -218,8 +218,12 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	echo := startEcho(t)
 	s := startOnTerminal(t, nil, "call", echo.url, "--duration", "1h")
 	s.waitFor(t, "packets sent")
-	// An echo that is stopped keeps the hang-up waiting for its deadline.
+	// An echo that is stopped keeps the hang-up waiting for its deadline. It is not
+	// stopped before one of its threads has run, and the others go on until then.
 	if err := echo.cmd.Process.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Waitid(unix.P_PID, echo.cmd.Process.Pid, nil, unix.WSTOPPED, nil); err != nil {
 		t.Fatal(err)
 	}
 	for s.cmd.Process.Signal(os.Interrupt) == nil {
