@@ -76,6 +76,7 @@ func TestAnswersThatLeaveThingsOut(t *testing.T) {
 func checkAnswer(t *testing.T, f far, edit farend.Edit, deviations []string) *probe.Result {
 	t.Helper()
 	call := target(farend.Serve(t, farend.Tamper{Answer: edit}.Handler(t, f)) + "/echo")
+	call.Duration = 2 * time.Second // some packets must come back before the kind of echo shows
 	r := place(t, t.Context(), call)
 	checkGood(t, r)
 	checkFarEndTold(t, f)

@@ -245,7 +245,7 @@ var failures = []struct {
 		held(func(s *scene) { s.target.Timeout = 2 * time.Second })},
 	{"the call takes too long during media", probe.LayerMedia, probe.CodeTimeout, "",
 		echoed(echo.Config{}, func(_ *testing.T, s *scene) {
-			s.target.Timeout, s.target.Duration = 4*time.Second, 2*patience
+			s.target.Timeout, s.target.Duration = 10*time.Second, 2*patience // set up in less
 		})},
 }
 

@@ -99,7 +99,7 @@ func TestKindsOfEcho(t *testing.T) {
 				t.Parallel()
 				f := startPion(t, row.config)
 				call := target(farend.Serve(t, f) + "/echo")
-				call.Codec = codec
+				call.Codec, call.Duration = codec, 2*time.Second
 				r := place(t, t.Context(), call)
 				checkFarEndTold(t, f)
 				if r.Failure != nil {

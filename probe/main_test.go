@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if !given("test.parallel") {
-		_ = flag.Set("test.parallel", "24")
+		_ = flag.Set("test.parallel", "20")
 	}
 	pace.Default()
 	if c, err := udp.Listen(netip.MustParseAddrPort("127.0.0.1:0"), udp.Config{}); err == nil {

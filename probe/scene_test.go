@@ -21,7 +21,7 @@ import (
 
 // patience is how long a test waits for what must happen. No test waits that
 // long when all is well.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
