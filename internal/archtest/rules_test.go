@@ -62,7 +62,7 @@ var places = map[string]place{
 	"internal/dashgen":     {level: 5, reason: "the catalog's metrics as boards, rules and pages"},
 	"internal/dashgen/gen": {level: 6, reason: "the command that writes what dashgen makes; nobody imports it"},
 
-	"internal/remotewrite": {level: 4, reason: "pushes what a Gatherer gives; it knows no metric by its name"},
+	"internal/remotewrite": {level: 3, reason: "pushes what a Gatherer gives; it knows no metric by its name"},
 
 	"cmd/earshot": {level: 7, reason: "flags to structs, results to exit codes"},
 	"bench/...":   {level: 7, reason: "whole-system figures; uses everything"},

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/earshot-voip/earshot/internal/agent"
+	"github.com/earshot-voip/earshot/internal/remotewrite"
 )
 
 // Config is a configuration that was found good.
@@ -19,7 +20,7 @@ type Config struct {
 	Plan        agent.Plan
 	Modules     map[string]Module // of /probe, by name
 	History     History
-	RemoteWrite []RemoteWrite
+	RemoteWrite []remotewrite.Options
 
 	shown []byte
 }
@@ -38,7 +39,7 @@ type file struct {
 	Modules      yaml.Node     `yaml:"modules,omitempty"`
 	Budget       budget        `yaml:"budget,omitempty"`
 	History      History       `yaml:"history,omitempty"`
-	RemoteWrite  []RemoteWrite `yaml:"remote_write,omitempty"`
+	RemoteWrite  []remoteWrite `yaml:"remote_write,omitempty"`
 }
 
 // budget bounds what all calls together may do.

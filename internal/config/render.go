@@ -18,14 +18,14 @@ type effective struct {
 	Modules     map[string]module `yaml:"modules,omitempty"`
 	Budget      budget            `yaml:"budget"`
 	History     History           `yaml:"history,omitempty"`
-	RemoteWrite []RemoteWrite     `yaml:"remote_write,omitempty"`
+	RemoteWrite []remoteWrite     `yaml:"remote_write,omitempty"`
 }
 
 // render writes what is in effect. Secrets cannot be in it: what it is made from
 // names the files that hold them. What may hide in a URL is taken out.
 func (r *reading) render(c *Config) []byte {
 	e := r.shown
-	e.Site, e.History, e.RemoteWrite = c.Site, c.History, c.RemoteWrite
+	e.Site, e.History = c.Site, c.History
 	e.Budget = budget{c.Plan.Budget.ParallelCalls, Size(c.Plan.Budget.BytesPerDay)}
 	for i := range e.Targets {
 		e.Targets[i].fill(c.Plan.Jobs[i])
@@ -34,6 +34,10 @@ func (r *reading) render(c *Config) []byte {
 		m.settings.fill(c.Modules[name].call.WithDefaults())
 		m.Limits = shownLimits(c.Modules[name].call.WithDefaults().Limits)
 		e.Modules[name] = m
+	}
+	for i, one := range r.file.RemoteWrite {
+		one.fill(c.RemoteWrite[i])
+		e.RemoteWrite = append(e.RemoteWrite, one)
 	}
 	var text bytes.Buffer
 	encoder := yaml.NewEncoder(&text)

@@ -95,12 +95,9 @@ func (r *reading) config(text []byte) *Config {
 		Site:    r.file.Site,
 		Plan:    agent.Plan{Jobs: r.jobs, Budget: r.budget(top.under("budget"))},
 		Modules: r.modules(top),
-		History: r.file.History, RemoteWrite: r.file.RemoteWrite,
+		History: r.file.History, RemoteWrite: r.remoteWrites(top),
 	}
 	c.History.check(top.under("history"))
-	for i := range c.RemoteWrite {
-		c.RemoteWrite[i].check(top.index("remote_write", i))
-	}
 	if len(r.problems) == 0 {
 		r.checkBudget(top.under("budget"), c.Plan)
 		c.shown = r.render(c)

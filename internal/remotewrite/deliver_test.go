@@ -333,6 +333,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		{"a password in the URL", Options{URL: "https://user:hunter2@host/write"}, "give username and password_file"},
 		{"an unknown protocol", Options{URL: "http://host", Protocol: "3.0"}, `unknown protocol "3.0"`},
 		{"a queue of nothing", Options{URL: "http://host", QueueBytes: 1000}, "at least 1048576 bytes"},
+		{"a label that belongs to Prometheus", Options{URL: "http://host", ExternalLabels: map[string]string{"__name__": "x"}}, `"__name__"`},
 		{"an authority that is not there", Options{URL: "http://host", CAFile: "/nonexistent/ca"}, "/nonexistent/ca"},
 		{"password and token", Options{URL: "http://host", Username: "u", PasswordFile: "p", TokenFile: "t"}, "at most one of"},
 	} {

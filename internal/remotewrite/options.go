@@ -2,8 +2,10 @@ package remotewrite
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -20,8 +22,8 @@ type Options struct {
 	MaxRetry time.Duration // longest wait, also if the receiver asks for more; default 1 min
 
 	Protocol         Protocol
-	NativeHistograms bool              // beside the classic ones
-	Exemplars        bool              //
+	NativeHistograms bool // beside the classic ones; the receiver must have them switched on
+	Exemplars        bool
 	ExternalLabels   map[string]string // for every series that has no label of that name
 	SamplesPerSend   int               // most samples in a request; default 2000
 
@@ -50,37 +52,56 @@ const (
 	reprobing          = time.Hour // after which a receiver that knew only 1.0 is tried again
 )
 
-func (o Options) withDefaults() (Options, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return o, fmt.Errorf("remote write: not a URL of a receiver: %q\nhint: write it as https://prometheus.example.com/api/v1/write", withoutSecrets(o.URL))
+// WithDefaults returns the options with every default filled in.
+func (o Options) WithDefaults() Options {
+	if u, err := url.Parse(o.URL); err == nil {
+		o.Name = cmp.Or(o.Name, u.Host)
 	}
-	if u.User != nil {
-		return o, fmt.Errorf("remote write: %s: the URL holds a user name\nhint: give username and password_file", u.Redacted())
-	}
-	o.Name = cmp.Or(o.Name, u.Host)
 	o.Interval = cmp.Or(o.Interval, 15*time.Second)
 	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
 	o.Grace = cmp.Or(o.Grace, 5*time.Second)
 	o.MinRetry = cmp.Or(o.MinRetry, time.Second)
 	o.MaxRetry = max(cmp.Or(o.MaxRetry, time.Minute), o.MinRetry)
 	o.SamplesPerSend = cmp.Or(o.SamplesPerSend, 2000)
-	if o.QueueBytes == 0 {
-		o.QueueBytes = 256 << 20
-		if o.QueueDir == "" {
-			o.QueueBytes = 32 << 20
-		}
+	size := int64(256 << 20)
+	if o.QueueDir == "" {
+		size = 32 << 20
 	}
-	if o.QueueBytes < minimumQueue {
-		return o, fmt.Errorf("remote write to %s: the queue must have at least %d bytes, has %d", o.Name, minimumQueue, o.QueueBytes)
+	o.QueueBytes = cmp.Or(o.QueueBytes, size)
+	return o
+}
+
+// Validate reports what cannot work, apart from files that cannot be read. No
+// error shows a secret.
+func (o Options) Validate() error {
+	u, err := url.Parse(o.URL)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("not a URL of a receiver: %q\nhint: write it as https://prometheus.example.com/api/v1/write", withoutSecrets(o.URL))
+	case u.User != nil:
+		return errors.New("the URL holds a user name\nhint: give username and password_file")
+	case o.QueueBytes != 0 && o.QueueBytes < MinQueueBytes:
+		return fmt.Errorf("the queue must have at least %d bytes, has %d", MinQueueBytes, o.QueueBytes)
 	}
 	switch o.Protocol {
 	case Auto, Version1, Version2:
 	default:
-		return o, fmt.Errorf("remote write to %s: unknown protocol %q\nhint: leave it out, or write 1.0 or 2.0", o.Name, string(o.Protocol))
+		return fmt.Errorf("unknown protocol %q\nhint: leave it out, or write 1.0 or 2.0", string(o.Protocol))
 	}
-	return o, nil
+	for name := range o.ExternalLabels {
+		if !LabelName.MatchString(name) {
+			return fmt.Errorf("not a name of a label: %q", name)
+		}
+	}
+	return nil
 }
+
+// MinQueueBytes is the smallest queue: a few collections of a small site.
+const MinQueueBytes = 1 << 20
+
+// LabelName is what an external label may be called. Names that begin with two
+// underscores belong to Prometheus.
+var LabelName = regexp.MustCompile(`^([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_]*$`)
 
 // withoutSecrets cuts what may hold a password or a token from a URL that could
 // not be parsed.

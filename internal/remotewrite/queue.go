@@ -45,8 +45,6 @@ type backlog struct {
 }
 
 const (
-	// minimumQueue is the smallest limit: a few collections of a small site.
-	minimumQueue = 1 << 20
 	// memoryLimit bounds what is kept in memory while the disk refuses.
 	memoryLimit = 16 << 20
 	// A queue consists of about this many files, so that a full one loses that

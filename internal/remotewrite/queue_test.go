@@ -165,7 +165,7 @@ func TestQueueGivesDiskBackAfterAnOutage(t *testing.T) {
 }
 
 func TestBatchInFlightCanBeDropped(t *testing.T) {
-	q, _ := open(t, t.TempDir(), minimumQueue)
+	q, _ := open(t, t.TempDir(), MinQueueBytes)
 	q.push([]batch{numbered(0, 10)})
 	h, _ := q.head()
 	if !q.holds(h.id) {

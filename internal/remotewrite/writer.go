@@ -11,6 +11,7 @@ package remotewrite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"sync"
@@ -60,10 +61,10 @@ type Stats struct {
 // New makes a Writer and opens its queue; Run must follow, which closes it. The
 // user agent names this program to the receiver.
 func New(o Options, g prometheus.Gatherer, userAgent string, log *slog.Logger) (*Writer, error) {
-	o, err := o.withDefaults()
-	if err != nil {
-		return nil, err
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("remote write: %w", err)
 	}
+	o = o.WithDefaults()
 	log = log.With("receiver", o.Name)
 	c, err := newClient(o, userAgent)
 	if err != nil {
