@@ -63,6 +63,16 @@ var (
 			}
 		},
 	})
+	CallFailure = add(Metric{
+		Name: "earshot_call_failure_info", Type: Gauge, PerTarget: true, Group: groupCalls, Life: WhileCalls,
+		Labels: []string{"layer", "code"},
+		Help:   "1 if a layer broke in the last finished call, with the lowest layer that did and why; else absent.",
+		FromCall: func(c *Call, put Put) {
+			if c.Failure != nil {
+				put(1, string(c.Failure.Layer), string(c.Failure.Code))
+			}
+		},
+	})
 	CallLast = add(Metric{
 		Name: "earshot_call_last_timestamp_seconds", Type: Gauge, Unit: Timestamp, PerTarget: true, Group: groupCalls, Life: Forever,
 		Help:     "When the last finished call ended, in seconds since 1970.",

@@ -19,8 +19,14 @@ var (
 		Type: Counter, Unit: Windows,
 		Help: "Windows of calls whose MOS for media %s was under the target's limit.",
 	}, func(w *Window, d *probe.Direction, put Put) {
-		put(truth(d.Score != nil && d.Score.MOS < w.Limits().BadMOS))
+		put(truth(w.poor(d)))
 	})
+	// DirectionWindowsSilent is of the windows in which the other direction, or
+	// the far end's reports, show that it is this one that is dead.
+	DirectionWindowsSilent = pair("windows_silent_total", Metric{
+		Type: Counter, Unit: Windows,
+		Help: "Windows of calls in which none of the media %s arrived.",
+	}, func(w *Window, d *probe.Direction, put Put) { put(truth(w.dead(d))) })
 	ConversationalMOS = pair("mos", Metric{
 		Type: Gauge, Unit: MOS, Labels: []string{"scale"},
 		Help: "Conversational MOS of media %s in the last window, 1 to 5, by the scale of the codec's bandwidth.",
@@ -165,6 +171,15 @@ func (m *Metric) Direction() string {
 		}
 	}
 	return ""
+}
+
+// dead reports whether none of a direction's media arrived, and it is known to
+// be this direction.
+func (w *Window) dead(d *probe.Direction) bool {
+	if d == &w.Downlink {
+		return silent(w) && w.Uplink.Received > 0
+	}
+	return d.Evidence.Known() && d.Expected >= leastSent && d.Received == 0
 }
 
 func ofScore(read func(*probe.Score, Put)) func(*Window, *probe.Direction, Put) {

@@ -74,8 +74,10 @@ var (
 	})
 )
 
+var audioStates = []probe.AudioState{probe.AudioOK, probe.AudioSilent, probe.AudioWrong, probe.AudioOneWay, probe.AudioNotChecked}
+
 func audioState(s probe.AudioState, put Put) {
-	for _, each := range []probe.AudioState{probe.AudioOK, probe.AudioSilent, probe.AudioWrong, probe.AudioOneWay, probe.AudioNotChecked} {
+	for _, each := range audioStates {
 		put(truth(s == each), string(each))
 	}
 }

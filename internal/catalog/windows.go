@@ -1,6 +1,11 @@
 package catalog
 
-import "github.com/earshot-voip/earshot/probe"
+import (
+	"slices"
+
+	"github.com/earshot-voip/earshot/internal/agent"
+	"github.com/earshot-voip/earshot/probe"
+)
 
 const groupWindows = "Windows and round trips"
 
@@ -15,6 +20,31 @@ var (
 		Name: "earshot_windows_unscored_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
 		Help:       "Windows of calls without a score, because nothing came back or too little is known of either direction.",
 		FromWindow: trusted(func(w *Window, put Put) { put(truth(!scored(w))) }),
+	})
+	WindowsSilent = add(Metric{
+		Name: "earshot_windows_silent_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
+		Help:       "Windows of calls in which media was sent and none came back.",
+		FromWindow: trusted(func(w *Window, put Put) { put(truth(silent(w))) }),
+	})
+	WindowsBad = add(Metric{
+		Name: "earshot_windows_bad_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
+		Help:       "Windows of calls that users would complain of: the MOS of a direction was under the target's limit, or nothing came back.",
+		FromWindow: trusted(func(w *Window, put Put) { put(truth(silent(w) || w.poor(&w.Uplink) || w.poor(&w.Downlink))) }),
+	})
+	WindowsAudio = add(Metric{
+		Name: "earshot_windows_audio_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
+		Labels: []string{"state"},
+		Help:   "Windows of calls by the state of the returned audio.",
+		FromPlan: func(_ agent.Job, put Put) {
+			for _, s := range audioStates {
+				put(0, string(s))
+			}
+		},
+		FromWindow: trusted(func(w *Window, put Put) {
+			if slices.Contains(audioStates, w.Audio.State) {
+				put(1, string(w.Audio.State))
+			}
+		}),
 	})
 	WindowsUntrusted = add(Metric{
 		Name: "earshot_windows_untrusted_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
@@ -56,6 +86,19 @@ func trusted(read func(*Window, Put)) func(*Window, Put) {
 			read(w, put)
 		}
 	}
+}
+
+// leastSent is the least number of packets whose absence is silence.
+const leastSent = 20
+
+// silent reports whether nothing came back of what was sent.
+func silent(w *Window) bool {
+	return w.Sent >= leastSent && w.Returned == 0 && w.Downlink.Received == 0
+}
+
+// poor reports whether a direction's score is under the target's limit.
+func (w *Window) poor(d *probe.Direction) bool {
+	return d.Score != nil && d.Score.MOS < w.Limits().BadMOS
 }
 
 func scored(w *Window) bool { return w.Uplink.Score != nil || w.Downlink.Score != nil }

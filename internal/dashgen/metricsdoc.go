@@ -122,7 +122,7 @@ func linesOf(m *catalog.Metric) int {
 		return len(located(""))
 	case catalog.CallLayerSeconds:
 		return 7
-	case catalog.AudioState:
+	case catalog.AudioState, catalog.WindowsAudio:
 		return 5
 	case catalog.CallVerdict:
 		return 4

@@ -131,6 +131,37 @@ func TestADirectionThatIsUnknownHasNoFigures(t *testing.T) {
 	})
 }
 
+func TestSilenceIsToldToItsDirection(t *testing.T) {
+	none := probe.Direction{Evidence: probe.EvidenceNone}
+	up := probe.Direction{Evidence: probe.EvidenceStamps, Expected: 250, Received: 240, Lost: 10}
+	upDead := probe.Direction{Evidence: probe.EvidenceRTCP, Expected: 250, Lost: 250}
+	for name, row := range map[string]struct {
+		up, down             probe.Direction
+		sent                 int64
+		silent, upIs, downIs string
+	}{
+		"nothing is known":                   {none, none, 250, "1", "0", "0"},
+		"what is sent arrives, none is back": {up, none, 250, "1", "0", "1"},
+		"what is sent does not arrive":       {upDead, none, 250, "1", "1", "0"},
+		"too little was sent":                {none, none, 19, "0", "0", "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Config{})
+			e.Added(office)
+			e.Window(office, "c1", probe.Window{Trusted: true, Sent: row.sent, Uplink: row.up, Downlink: row.down, Audio: probe.Audio{State: probe.AudioNotChecked}})
+			check(t, e, name, map[string]string{
+				`earshot_windows_silent_total{target="office"}`:                    row.silent,
+				`earshot_windows_bad_total{target="office"}`:                       row.silent,
+				`earshot_uplink_windows_silent_total{target="office"}`:             row.upIs,
+				`earshot_downlink_windows_silent_total{target="office"}`:           row.downIs,
+				`earshot_windows_unscored_total{target="office"}`:                  "1",
+				`earshot_windows_audio_total{state="not_checked",target="office"}`: "1",
+				`earshot_windows_audio_total{state="ok",target="office"}`:          "0",
+			})
+		})
+	}
+}
+
 func TestBadWindowsGoByTheTargetsOwnLimit(t *testing.T) {
 	e := New(Config{})
 	e.Added(office) // 3.6 by default

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,12 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// notYet are the failures that have not happened: as many lines as there are
+// codes, which are no matter of this package.
+var notYet = regexp.MustCompile(`(?m)^earshot_calls_failed_total\{.*\} 0(\.0)?\n`)
+
+func brief(text string) string { return notYet.ReplaceAllString(text, "") }
+
 // scene is an agent with a target of each mode after an eventful hour.
 func scene() *Exporter {
 	status := agent.Status{Running: 1, Waiting: 2, ParallelCalls: 50, BytesToday: 12345, BytesPerDay: 1 << 30, Retests: 3, RetestsDenied: 1}
@@ -47,6 +54,10 @@ func scene() *Exporter {
 	place(e, office, goodCall("c1"))
 	place(e, office, failedCall("c2", probe.CodeConsentLost))
 	place(e, office, goodCall("c3"))
+	branch := office
+	branch.Target.Name = "branch"
+	e.Added(branch)
+	place(e, branch, failedCall("c5", probe.CodeTLSExpired))
 	e.Window(core, "c4", window())
 	untrusted := window()
 	untrusted.Trusted, untrusted.Self.SlotsMissed = false, 7
@@ -54,6 +65,7 @@ func scene() *Exporter {
 	e.Window(core, "c4", window())
 	status.Jobs = []agent.JobStatus{
 		{Job: office, Next: time.Now().Add(time.Minute), Skipped: 2, Late: 30 * ms},
+		{Job: branch},
 		{Job: core, Calls: []agent.Call{{ID: "c4"}}},
 	}
 	return e
@@ -62,15 +74,15 @@ func scene() *Exporter {
 func TestExpositionIsAsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := scene()
-		golden(t, "agent.prom", exposition(t, textFormat, e))
-		golden(t, "agent.openmetrics", exposition(t, openMetrics, e))
+		golden(t, "agent.prom", brief(exposition(t, textFormat, e)))
+		golden(t, "agent.openmetrics", brief(exposition(t, openMetrics, e)))
 	})
 }
 
 func TestOneShotIsAsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		golden(t, "shot.prom", render(t, textFormat, Shot(office.Target, goodCall("c1"))))
-		golden(t, "shot_failed.prom", render(t, textFormat, Shot(office.Target, failedCall("c2", probe.CodeNoPair))))
+		golden(t, "shot.prom", brief(render(t, textFormat, Shot(office.Target, goodCall("c1")))))
+		golden(t, "shot_failed.prom", brief(render(t, textFormat, Shot(office.Target, failedCall("c2", probe.CodeNoPair)))))
 	})
 }
 
