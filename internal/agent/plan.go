@@ -104,7 +104,7 @@ func (p Plan) Load() float64 {
 func (p Plan) BytesPerDay() int64 {
 	var sum int64
 	for _, j := range p.Jobs {
-		sum += int64(float64(j.rate()) * j.mediaShare() * day.Seconds())
+		sum += int64(float64(j.bytes(day)) * j.mediaShare())
 	}
 	return sum
 }
@@ -113,6 +113,9 @@ const day = 24 * time.Hour
 
 // usual is how long a call takes that goes well.
 func (j Job) usual() time.Duration { return j.Target.WithDefaults().Duration + SetUp }
+
+// longest is how long a call can take, with its end and a reserve.
+func (j Job) longest() time.Duration { return j.Target.WithDefaults().Timeout + time.Minute }
 
 // share is how much of the time a call runs.
 func (j Job) share() float64 {
@@ -135,15 +138,29 @@ func (j Job) mediaShare() float64 {
 // leaves room for IPv6, RTCP and a relay's header.
 const headers = 20 + 8 + rtpflow.StampedHeaderSize + 16
 
-// rate is what a call's media takes, both directions, in bytes a second.
-func (j Job) rate() int64 {
+// packet is what a packet of a call takes on the wire, on average, and how long
+// its audio is.
+func (j Job) packet() (bytes int64, frame time.Duration) {
 	codec, err := media.Lookup(j.Target.WithDefaults().Codec)
 	if err != nil {
-		return 0 // Validate says so
+		return 0, time.Second // Validate says so
 	}
-	packets := int64(time.Second / codec.Frame)
-	return 2 * (int64(codec.BitRate)/8 + packets*headers)
+	return headers + int64(float64(codec.BitRate)/8*codec.Frame.Seconds()), codec.Frame
 }
 
-// bytes is what a stretch of media takes.
-func (j Job) bytes(d time.Duration) int64 { return int64(float64(j.rate()) * d.Seconds()) }
+// bytes is what a stretch of media takes, both directions.
+func (j Job) bytes(d time.Duration) int64 {
+	packet, frame := j.packet()
+	return 2 * packet * int64(d/frame)
+}
+
+// windowBytes is what the media of a window took, as far as is known.
+func (j Job) windowBytes(w probe.Window) int64 {
+	packet, frame := j.packet()
+	sent := int64(w.Length / frame)
+	back := sent
+	if w.Downlink.Evidence.Known() {
+		back = w.Downlink.Received + w.Downlink.Duplicated
+	}
+	return packet * (sent + back)
+}

@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"slices"
+	"time"
+)
+
+// Times of continuous jobs.
+const (
+	settled     = 30 * time.Second // a call that lived as long was not ended at once
+	mostBackOff = time.Minute      // between calls that end at once
+	startSpread = 5 * time.Second  // over which the first calls of all jobs are spread
+)
+
+// link is what a continuous job is at: the call that is up, and now and then
+// the one that is to replace it.
+type link struct {
+	w         *worker
+	current   *running
+	successor *running
+	failures  int           // of calls in a row that ended at once
+	retryAt   time.Duration // when to call again, with no current call
+	renewAt   time.Duration // when to place a successor; never: one is on its way
+}
+
+// continuous keeps one call up.
+func (w *worker) continuous() {
+	release, ok := w.agent.places.acquire(false, w.quit)
+	if !ok {
+		return
+	}
+	defer release()
+	l := &link{w: w, retryAt: w.agent.now() + spread(w.job.Name(), startSpread), renewAt: never}
+	for l.step() {
+	}
+	for _, r := range w.running() {
+		r.finish()
+	}
+	for _, r := range w.running() {
+		<-r.done
+	}
+}
+
+// step waits for the next thing to happen and deals with it; false: the worker
+// is to stop.
+func (l *link) step() bool {
+	w := l.w
+	wake := l.retryAt
+	if l.current != nil {
+		wake = l.renewAt
+	}
+	w.plan(wake)
+	var timer <-chan time.Time
+	if wake != never {
+		t := time.NewTimer(wake - w.agent.now())
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-w.quit:
+		return false
+	case <-timer:
+		l.call()
+	case <-doneOf(l.current):
+		l.lost()
+	case <-doneOf(l.successor):
+		l.unrenewed()
+	case <-upOf(l.successor):
+		l.renewed()
+	}
+	return true
+}
+
+// call places the next call: the first one, one after a loss, or a successor.
+func (l *link) call() {
+	t := l.w.job.Target
+	// A call stays up until its successor is, for as long again as it should.
+	t.Duration, t.Timeout = 2*l.w.job.Renew, 0
+	r := l.w.begin(t, false)
+	if l.current != nil {
+		l.successor, l.renewAt = r, never
+		return
+	}
+	l.current = r
+	// The first renewals of jobs that begin together are spread.
+	half := l.w.job.Renew / 2
+	l.renewAt = r.began + half + spread(l.w.job.Name(), half)
+}
+
+// lost deals with the end of the current call: another is placed at once, or
+// after a while when calls keep ending at once.
+func (l *link) lost() {
+	now := l.w.agent.now()
+	old := l.current
+	l.current = l.successor
+	l.successor = nil
+	if l.current != nil {
+		l.renewAt = l.current.began + l.w.job.Renew
+		return
+	}
+	l.retryAt = now + l.backOff(now-old.began)
+}
+
+// unrenewed deals with the end of a successor that was to replace the current
+// call. That one stays up meanwhile.
+func (l *link) unrenewed() {
+	now := l.w.agent.now()
+	lived := now - l.successor.began
+	l.successor = nil
+	l.renewAt = now + l.backOff(lived)
+}
+
+// renewed ends the current call: its successor is up.
+func (l *link) renewed() {
+	l.current.finish()
+	l.current, l.successor = l.successor, nil
+	l.renewAt = l.current.began + l.w.job.Renew
+	l.failures = 0
+}
+
+// backOff is how long to wait after a call that lived so long: not at all after
+// one that was up for a while, then longer and longer. Jobs whose calls all died
+// with the same echo do not come back in step.
+func (l *link) backOff(lived time.Duration) time.Duration {
+	if lived >= settled {
+		l.failures = 0
+		return 0
+	}
+	l.failures++
+	gap := min(time.Second<<min(l.failures-1, 10), mostBackOff)
+	return gap*3/4 + spread(l.w.job.Name(), gap/2)
+}
+
+// running lists the calls that have not ended.
+func (w *worker) running() []*running {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.calls)
+}
+
+func doneOf(r *running) <-chan struct{} {
+	if r == nil {
+		return nil
+	}
+	return r.done
+}
+
+func upOf(r *running) <-chan struct{} {
+	if r == nil {
+		return nil
+	}
+	return r.up
+}
