@@ -40,6 +40,7 @@ var places = map[string]place{
 
 	"internal/peer":                    {level: 1, reason: "ICE, DTLS and SRTP over our sockets, as blocking steps"},
 	"internal/signaling/whip":          {level: 1, reason: "one adapter; adapters do not know each other"},
+	"internal/signaling/sipws":         {level: 1, reason: "one adapter; adapters do not know each other"},
 	"internal/signaling/signalingtest": {level: 1, reason: "the conformance suite of the adapters", testsOnly: true},
 	"internal/farend":                  {level: 1, reason: "far ends and networks that misbehave on purpose", testsOnly: true},
 	"internal/media/gen":               {level: 1, reason: "the command that makes the clips; nobody imports it"},
@@ -148,6 +149,11 @@ var modules = map[string]moduleRule{
 		reason: "HTTP clients with secrets from files; the expositions that tests read"},
 	"google.golang.org/protobuf": {code: []string{"internal/exporter", "internal/remotewrite"},
 		reason: "timestamps and pointers of client_model; the wire form of Remote Write 1.0"},
+
+	"github.com/emiago/sipgo": {code: []string{"internal/signaling/sipws"},
+		reason: "SIP messages; what is sent where is the adapter's own"},
+	"github.com/icholy/digest": {code: []string{"internal/signaling/sipws"},
+		reason: "digest credentials of SIP"},
 
 	"github.com/gopacket/gopacket": {code: []string{"internal/capture", "bench/..."}, tests: []string{"internal/rtpflow"},
 		reason: "reads captures"},

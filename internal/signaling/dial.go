@@ -192,6 +192,17 @@ func contextKind(step context.Context) (kind Kind, over bool) {
 	}
 }
 
+// EndOf says how ctx ended and why: its own word, and its cause where that says
+// more.
+func EndOf(ctx context.Context) (Kind, error) {
+	kind, _ := contextKind(ctx)
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return kind, cause
+	}
+	return kind, fmt.Errorf("%w: %w", err, cause)
+}
+
 // because returns the reason why a step failed with err: the end of the
 // caller's context, the step's own deadline, or err itself.
 func because(caller, step context.Context, err error) error {

@@ -91,8 +91,8 @@ func (w *WebSocket) Shut(grace time.Duration) {
 func (t *Trace) upgradeFailure(ctx context.Context, name string, target *url.URL, response *http.Response, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		kind, _ := contextKind(ctx)
-		return &ExchangeError{Request: name, Kind: kind, Err: contextReason(ctx)}
+		kind, reason := EndOf(ctx)
+		return &ExchangeError{Request: name, Kind: kind, Err: reason}
 	case response == nil:
 		if rejected := t.RejectTLS(webSocketAddress(target), err); rejected != nil && target.Scheme == "wss" {
 			return rejected
@@ -113,16 +113,6 @@ func (t *Trace) upgradeFailure(ctx context.Context, name string, target *url.URL
 			Reason: Reason(response.StatusCode, response.Status), Body: beginning(response.Body)}
 	}
 	return &ExchangeError{Request: name, Kind: KindProtocol, Err: err}
-}
-
-// contextReason is why ctx ended: its own word, and its cause when that says
-// more.
-func contextReason(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // rootCause drops what the libraries on the way say about their own steps.

@@ -91,6 +91,12 @@ type SIPCall struct {
 	end      func()
 }
 
+// Tag returns the server's tag of the call.
+func (c *SIPCall) Tag() string { return c.tag }
+
+// Write sends a message on the connection of the call.
+func (c *SIPCall) Write(text string) { c.conn.Write(text) }
+
 // SIPRefusals are the refusals that a SIP server answers an INVITE with.
 var SIPRefusals = []int{400, 401, 403, 404, 407, 408, 410, 480, 484, 486, 488, 500, 503, 504, 600, 603, 606}
 
@@ -251,6 +257,9 @@ func (s *SIP) Ping(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Server returns the server that the connection belongs to.
+func (c *SIPConn) Server() *SIP { return c.server }
 
 // Write sends a message.
 func (c *SIPConn) Write(text string) { c.write(websocket.MessageText, []byte(text)) }

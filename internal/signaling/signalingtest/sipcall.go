@@ -23,7 +23,7 @@ func (s *SIP) handle(c *SIPConn, m SIPMessage) {
 		s.cancel(c, m)
 	default:
 		if status, lines := s.admit(m); status != "" {
-			c.Write(m.reply(status, "far-auth", lines, ""))
+			c.Write(m.Reply(status, "far-auth", lines, ""))
 			return
 		}
 		s.admitted(c, m)
@@ -53,7 +53,7 @@ func (s *SIP) admitted(c *SIPConn, m SIPMessage) {
 		s.register(c, m)
 	case "INVITE":
 		if m.tag("To") != "" {
-			c.Write(m.reply("200 OK", "", []string{"Contact: <sip:echo@far.invalid;transport=ws>", "Session-Expires: 1800;refresher=uac"}, Answer))
+			c.Write(m.Reply("200 OK", "", []string{"Contact: <sip:echo@far.invalid;transport=ws>", "Session-Expires: 1800;refresher=uac"}, Answer))
 			return
 		}
 		s.invite(c, m)
@@ -61,13 +61,13 @@ func (s *SIP) admitted(c *SIPConn, m SIPMessage) {
 		s.bye(c, m)
 	case "PRACK":
 		if call := s.find(m); call != nil {
-			c.Write(m.reply("200 OK", "", nil, ""))
+			c.Write(m.Reply("200 OK", "", nil, ""))
 			call.prack.Do(func() { close(call.pracked) })
 			return
 		}
-		c.Write(m.reply("481 Call/Transaction Does Not Exist", "", nil, ""))
+		c.Write(m.Reply("481 Call/Transaction Does Not Exist", "", nil, ""))
 	default:
-		c.Write(m.reply("200 OK", "far", nil, ""))
+		c.Write(m.Reply("200 OK", "far", nil, ""))
 	}
 }
 
@@ -103,20 +103,20 @@ func (s *SIP) register(c *SIPConn, m SIPMessage) {
 	defer s.mu.Unlock()
 	if m.Get("Expires") == "0" {
 		delete(s.registered, m.Get("To"))
-		c.Write(m.reply("200 OK", "far-reg", nil, ""))
+		c.Write(m.Reply("200 OK", "far-reg", nil, ""))
 		return
 	}
 	s.registered[m.Get("To")] = true
-	c.Write(m.reply("200 OK", "far-reg", []string{"Contact: " + m.Get("Contact") + ";expires=600"}, ""))
+	c.Write(m.Reply("200 OK", "far-reg", []string{"Contact: " + m.Get("Contact") + ";expires=600"}, ""))
 }
 
 func (s *SIP) cancel(c *SIPConn, m SIPMessage) {
 	call := s.find(m)
 	if call == nil || call.invite.Branch() != m.Branch() || call.invite.URI() != m.URI() {
-		c.Write(m.reply("481 Call/Transaction Does Not Exist", "", nil, ""))
+		c.Write(m.Reply("481 Call/Transaction Does Not Exist", "", nil, ""))
 		return
 	}
-	c.Write(m.reply("200 OK", call.tag, nil, ""))
+	c.Write(m.Reply("200 OK", call.tag, nil, ""))
 	s.mu.Lock()
 	answered := call.answered
 	if !answered {
@@ -124,21 +124,21 @@ func (s *SIP) cancel(c *SIPConn, m SIPMessage) {
 	}
 	s.mu.Unlock()
 	if !answered && s.finish(call) {
-		c.Write(call.invite.reply("487 Request Terminated", call.tag, nil, ""))
+		c.Write(call.invite.Reply("487 Request Terminated", call.tag, nil, ""))
 	}
 }
 
 func (s *SIP) bye(c *SIPConn, m SIPMessage) {
 	call := s.find(m)
 	if call == nil {
-		c.Write(m.reply("481 Call/Transaction Does Not Exist", "", nil, ""))
+		c.Write(m.Reply("481 Call/Transaction Does Not Exist", "", nil, ""))
 		return
 	}
 	s.mu.Lock()
 	s.ends++
 	s.mu.Unlock()
 	s.finish(call)
-	c.Write(m.reply("200 OK", "", s.config.Farewell, ""))
+	c.Write(m.Reply("200 OK", "", s.config.Farewell, ""))
 }
 
 func (s *SIP) invite(c *SIPConn, m SIPMessage) {
@@ -146,19 +146,19 @@ func (s *SIP) invite(c *SIPConn, m SIPMessage) {
 	known := s.registered[strings.Split(m.Get("From"), ";tag=")[0]]
 	s.mu.Unlock()
 	if s.config.Registered && !known {
-		c.Write(m.reply("403 Forbidden", "far", []string{`Warning: 399 far "register first"`}, ""))
+		c.Write(m.Reply("403 Forbidden", "far", []string{`Warning: 399 far "register first"`}, ""))
 		return
 	}
 	if asked := m.Get("Session-Expires"); s.config.MinSE > 0 {
 		if n, _ := strconv.Atoi(strings.Split(asked, ";")[0]); n < s.config.MinSE {
-			c.Write(m.reply("422 Session Interval Too Small", "far", []string{fmt.Sprintf("Min-SE: %d", s.config.MinSE)}, ""))
+			c.Write(m.Reply("422 Session Interval Too Small", "far", []string{fmt.Sprintf("Min-SE: %d", s.config.MinSE)}, ""))
 			return
 		}
 	}
 	b := s.config.Behaviour
 	if b.Refuse != 0 {
 		s.offers <- m.Body
-		c.Write(m.reply(fmt.Sprintf("%d Refused by the test", b.Refuse), "far", refusalLines(b), ""))
+		c.Write(m.Reply(fmt.Sprintf("%d Refused by the test", b.Refuse), "far", refusalLines(b), ""))
 		return
 	}
 	s.mu.Lock()
@@ -166,8 +166,8 @@ func (s *SIP) invite(c *SIPConn, m SIPMessage) {
 	call := &SIPCall{conn: c, invite: m, tag: newTag(s.created), over: make(chan struct{}), pracked: make(chan struct{})}
 	s.calls[m.Get("Call-ID")] = call
 	s.mu.Unlock()
-	c.Write(m.reply("100 Trying", "", nil, ""))
-	c.Write(m.reply("180 Ringing", call.tag, []string{"Contact: <sip:echo@far.invalid;transport=ws>"}, ""))
+	c.Write(m.Reply("100 Trying", "", nil, ""))
+	c.Write(m.Reply("180 Ringing", call.tag, []string{"Contact: <sip:echo@far.invalid;transport=ws>"}, ""))
 	s.offers <- m.Body
 	s.work.Go(func() { s.answer(call) })
 }
@@ -194,7 +194,7 @@ func (s *SIP) answer(call *SIPCall) {
 		if s.config.Reliable {
 			lines = append(lines, "Require: 100rel", "RSeq: 4711")
 		}
-		c.Write(m.reply("183 Session Progress", call.tag, lines, s.config.Early))
+		c.Write(m.Reply("183 Session Progress", call.tag, lines, s.config.Early))
 		if s.config.Reliable && !s.wait(call, call.pracked) {
 			return
 		}
@@ -203,7 +203,7 @@ func (s *SIP) answer(call *SIPCall) {
 		return
 	}
 	for s.config.Drip {
-		c.Write(m.reply("183 Session Progress", call.tag, nil, ""))
+		c.Write(m.Reply("183 Session Progress", call.tag, nil, ""))
 		pause := make(chan struct{})
 		timer := time.AfterFunc(5*time.Millisecond, func() { close(pause) })
 		if !s.wait(call, pause) {
@@ -216,7 +216,7 @@ func (s *SIP) answer(call *SIPCall) {
 		sdp, end, err := s.config.Answer(m.Body)
 		if err != nil {
 			s.finish(call)
-			c.Write(m.reply("488 Not Acceptable Here", call.tag, []string{"Warning: 304 far \"" + err.Error() + "\""}, ""))
+			c.Write(m.Reply("488 Not Acceptable Here", call.tag, []string{"Warning: 304 far \"" + err.Error() + "\""}, ""))
 			return
 		}
 		s.mu.Lock()
@@ -240,7 +240,7 @@ func (s *SIP) answer(call *SIPCall) {
 	if s.config.Bare {
 		body = ""
 	}
-	c.Write(m.reply("200 OK", call.tag, s.lines(), body))
+	c.Write(m.Reply("200 OK", call.tag, s.lines(), body))
 }
 
 func (s *SIP) lines() []string {
@@ -265,7 +265,7 @@ func (s *SIP) wait(call *SIPCall, what <-chan struct{}) bool {
 func (s *SIP) garbage(call *SIPCall, name string) {
 	c, m := call.conn, call.invite
 	ok := func(body string, lines ...string) {
-		c.Write(m.reply("200 OK", call.tag, append(lines, s.lines()...), body))
+		c.Write(m.Reply("200 OK", call.tag, append(lines, s.lines()...), body))
 	}
 	unanswered := func() {
 		s.mu.Lock()
@@ -278,16 +278,16 @@ func (s *SIP) garbage(call *SIPCall, name string) {
 		c.Write("<html><body>It works!</body></html>")
 	case "broken header":
 		unanswered()
-		c.Write(strings.Replace(m.reply("200 OK", call.tag, s.lines(), Answer), "CSeq: ", "CSeq: many ", 1))
+		c.Write(strings.Replace(m.Reply("200 OK", call.tag, s.lines(), Answer), "CSeq: ", "CSeq: many ", 1))
 	case "a web page as body":
 		ok("<html><body>It works!</body></html>", "Content-Type: text/html; charset=utf-8")
 	case "no content type":
-		text := m.reply("200 OK", call.tag, s.lines(), Answer)
+		text := m.Reply("200 OK", call.tag, s.lines(), Answer)
 		c.Write(strings.Replace(text, "Content-Type: application/sdp\r\n", "", 1))
 	case "empty body":
 		ok("")
 	case "binary":
-		text := m.reply("200 OK", call.tag, s.lines(), "v=0\r\n\x00\xff\xfem=audio 9 RTP/AVP 0\r\nm=audio 9\r\n")
+		text := m.Reply("200 OK", call.tag, s.lines(), "v=0\r\n\x00\xff\xfem=audio 9 RTP/AVP 0\r\nm=audio 9\r\n")
 		c.write(websocket.MessageBinary, []byte(text))
 	case "huge body":
 		ok(Answer + strings.Repeat("a=x-padding:0123456789012345678901234567890123456789\r\n", 8000))

@@ -98,9 +98,9 @@ func first(pattern *regexp.Regexp, text string) string {
 	return ""
 }
 
-// reply writes a response to a request. extra are header lines; the body is SDP
+// Reply writes a response to a request. extra are header lines; the body is SDP
 // when there is one. Without a tag the To header stays as it came.
-func (m SIPMessage) reply(status, tag string, extra []string, body string) string {
+func (m SIPMessage) Reply(status, tag string, extra []string, body string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "SIP/2.0 %s\r\n", status)
 	for _, via := range m.All("Via") {
