@@ -89,6 +89,8 @@ type Metric struct {
 	FromStatus func(*agent.Status, Put)
 	// FromProcess reads what is known of the process.
 	FromProcess func(*Process, Put)
+	// FromReceiver reads what was pushed to a receiver, at the time of the scrape.
+	FromReceiver func(*Receiver, Put)
 	// FromShot reads a one-shot call; only /probe shows such metrics.
 	FromShot func(*probe.Result, Put)
 }
@@ -148,5 +150,5 @@ func add(m Metric) *Metric {
 
 // Groups are the headings of the documentation, in order.
 var Groups = []string{
-	groupCalls, groupWindows, groupDirections, groupFacts, groupTargets, groupAgent, groupSelf, groupProcess, groupShot,
+	groupCalls, groupWindows, groupDirections, groupFacts, groupTargets, groupAgent, groupSelf, groupProcess, groupReceivers, groupShot,
 }

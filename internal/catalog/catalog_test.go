@@ -60,8 +60,8 @@ func TestTheContractHolds(t *testing.T) {
 // bounded are the labels whose values come from a list, or from the
 // configuration. No address of a call and no error text is among them.
 var bounded = []string{
-	"target", "hop", "site", "version", "revision", "goversion", // configuration and build
-	"layer", "code", "verdict", "scale", "cause", "evidence", "state", "codec", "kind", "mode", "relay",
+	"target", "receiver", "hop", "site", "version", "revision", "goversion", // configuration and build
+	"layer", "code", "reason", "verdict", "scale", "cause", "evidence", "state", "codec", "kind", "mode", "relay",
 	"local", "remote", "protocol", // types of candidates
 }
 
@@ -113,7 +113,7 @@ func TestEveryMetricIsInGoodForm(t *testing.T) {
 
 func (m *Metric) readable() bool {
 	return m.FromPlan != nil || m.FromCall != nil || m.FromWindow != nil || m.Spread != nil ||
-		m.FromJob != nil || m.FromStatus != nil || m.FromProcess != nil || m.FromShot != nil
+		m.FromJob != nil || m.FromStatus != nil || m.FromProcess != nil || m.FromReceiver != nil || m.FromShot != nil
 }
 
 // What packets are counted by must have the bounds of the classic form, or these

@@ -57,6 +57,9 @@ func (e *Exporter) Collect(ch chan<- prometheus.Metric) {
 		status := e.status()
 		emit(ch, e.ofStatus(&status))
 	}
+	if e.receivers != nil {
+		emit(ch, e.ofReceivers(e.receivers()))
+	}
 }
 
 func emit(ch chan<- prometheus.Metric, samples []sample) {
@@ -95,24 +98,40 @@ func (e *Exporter) ofProcess() []sample {
 func (e *Exporter) ofStatus(s *agent.Status) []sample {
 	var list []sample
 	for _, f := range e.families {
-		take := func(target string) catalog.Put {
-			return func(value float64, labels ...string) {
-				if f.PerTarget {
-					labels = append([]string{target}, labels...)
-				}
-				list = append(list, sample{desc: f.desc, kind: f.Type, pairs: f.pairs(labels), value: value})
-			}
-		}
 		switch {
 		case f.FromStatus != nil:
-			f.FromStatus(s, take(""))
+			f.FromStatus(s, f.appendTo(&list, ""))
 		case f.FromJob != nil:
 			for i := range s.Jobs {
-				f.FromJob(&s.Jobs[i], take(s.Jobs[i].Job.Name()))
+				f.FromJob(&s.Jobs[i], f.appendTo(&list, s.Jobs[i].Job.Name()))
 			}
 		}
 	}
 	return list
+}
+
+// ofReceivers shows what became of what is pushed.
+func (e *Exporter) ofReceivers(all []catalog.Receiver) []sample {
+	var list []sample
+	for _, f := range e.families {
+		if f.FromReceiver == nil {
+			continue
+		}
+		for i := range all {
+			f.FromReceiver(&all[i], f.appendTo(&list, ""))
+		}
+	}
+	return list
+}
+
+// appendTo appends what is put to a list.
+func (f *family) appendTo(list *[]sample, target string) catalog.Put {
+	return func(value float64, labels ...string) {
+		if f.PerTarget {
+			labels = append([]string{target}, labels...)
+		}
+		*list = append(*list, sample{desc: f.desc, kind: f.Type, pairs: f.pairs(labels), value: value})
+	}
 }
 
 // snapshot copies a store, without what has gone stale.

@@ -27,13 +27,17 @@ type Config struct {
 	Version, Revision, GoVersion string
 	// Status, when not nil, is asked at each scrape what the agent is doing.
 	Status func() agent.Status
+	// Receivers, when not nil, is asked at each scrape what became of what is
+	// pushed.
+	Receivers func() []catalog.Receiver
 }
 
 // Exporter keeps the series of an agent. All of its methods may be called at the
 // same time; those of the observer do not wait for a scrape.
 type Exporter struct {
-	families []*family
-	status   func() agent.Status
+	families  []*family
+	status    func() agent.Status
+	receivers func() []catalog.Receiver
 
 	mu      sync.RWMutex
 	targets map[string]*target
@@ -55,7 +59,7 @@ type target struct {
 // New returns an exporter without targets.
 func New(c Config) *Exporter {
 	e := &Exporter{
-		status:  c.Status,
+		status: c.Status, receivers: c.Receivers,
 		targets: map[string]*target{},
 		facts:   catalog.Process{Site: c.Site, Version: c.Version, Revision: c.Revision, GoVersion: c.GoVersion},
 	}

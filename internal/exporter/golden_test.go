@@ -47,7 +47,16 @@ func brief(text string) string { return notYet.ReplaceAllString(text, "") }
 // scene is an agent with a target of each mode after an eventful hour.
 func scene() *Exporter {
 	status := agent.Status{Running: 1, Waiting: 2, ParallelCalls: 50, BytesToday: 12345, BytesPerDay: 1 << 30, Retests: 3, RetestsDenied: 1}
-	e := New(Config{Site: "paris", Version: "1.2.3", Revision: "abc", GoVersion: "go1.26", Status: func() agent.Status { return status }})
+	receivers := []catalog.Receiver{{
+		Name: "central", Protocol: "1.0",
+		Collected: 1000, Sent: 900, Rejected: 3, Dropped: 4, Damaged: 5, Retries: 6, Backlog: 88, BacklogBytes: 777, BacklogLimit: 1 << 28,
+		Oldest: time.Now().Add(-90 * time.Second), LastSent: time.Now().Add(-100 * time.Second),
+	}, {Name: "spare", Protocol: "2.0", BacklogLimit: 1 << 25}}
+	e := New(Config{
+		Site: "paris", Version: "1.2.3", Revision: "abc", GoVersion: "go1.26",
+		Status:    func() agent.Status { return status },
+		Receivers: func() []catalog.Receiver { return receivers },
+	})
 	e.Reloaded(true)
 	e.Added(office)
 	e.Added(core)
