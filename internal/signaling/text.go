@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -65,4 +67,21 @@ func Clip(s string, n int) string {
 		count++
 	}
 	return s
+}
+
+// retryAfterMax bounds what a server may ask for, so that no arithmetic on it
+// overflows.
+const retryAfterMax = 365 * 24 * time.Hour
+
+// RetryAfter reads both forms of the header (RFC 9110, 10.2.3); zero when it
+// says nothing or a time gone by.
+func RetryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	var wait time.Duration
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
+		wait = time.Duration(min(seconds, uint64(retryAfterMax/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), retryAfterMax)
 }

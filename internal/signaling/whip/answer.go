@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -51,30 +50,13 @@ func (x *exchange) refusal() error {
 		Code:       x.response.StatusCode,
 		Reason:     reason(x.response),
 		Body:       cleanBody(x.body, x.response.Header.Get("Content-Type")),
-		RetryAfter: retryAfter(x.response.Header.Get("Retry-After"), time.Now()),
+		RetryAfter: signaling.RetryAfter(x.response.Header.Get("Retry-After"), time.Now()),
 	}
 }
 
 // reason returns the reason phrase: the server's own in HTTP/1, which may say
 // more than the standard's.
 func reason(r *http.Response) string { return signaling.Reason(r.StatusCode, r.Status) }
-
-// retryAfterMax bounds what a server may ask for, so that no arithmetic on it
-// overflows.
-const retryAfterMax = 365 * 24 * time.Hour
-
-// retryAfter reads both forms of the header (RFC 9110, 10.2.3); zero when it
-// says nothing or a time gone by.
-func retryAfter(value string, now time.Time) time.Duration {
-	value = strings.TrimSpace(value)
-	var wait time.Duration
-	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
-		wait = time.Duration(min(seconds, uint64(retryAfterMax/time.Second))) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		wait = at.Sub(now)
-	}
-	return min(max(wait, 0), retryAfterMax)
-}
 
 // maxWords is how much of a refusal's body an error carries, in characters.
 const maxWords = 200

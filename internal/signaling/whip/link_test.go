@@ -102,7 +102,7 @@ func TestRetryAfter(t *testing.T) {
 		"a date centuries ahead":         {"Wed, 01 May 2999 12:00:00 GMT", 365 * 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := retryAfter(c.in, now); got != c.want {
+			if got := signaling.RetryAfter(c.in, now); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
