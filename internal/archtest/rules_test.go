@@ -39,6 +39,7 @@ var places = map[string]place{
 	"internal/impair":    {level: 0, reason: "the fate of a packet depends on its seed and its place alone"},
 
 	"internal/peer":                    {level: 1, reason: "ICE, DTLS and SRTP over our sockets, as blocking steps"},
+	"internal/signaling/janus":         {level: 1, reason: "one adapter; adapters do not know each other"},
 	"internal/signaling/whip":          {level: 1, reason: "one adapter; adapters do not know each other"},
 	"internal/signaling/sipws":         {level: 1, reason: "one adapter; adapters do not know each other"},
 	"internal/signaling/signalingtest": {level: 1, reason: "the conformance suite of the adapters", testsOnly: true},
