@@ -40,6 +40,13 @@ func (t *Trace) TLSDialer(protocols ...string) func(ctx context.Context, network
 	}
 }
 
+// Lookup resolves address, "host:port", for a protocol without connections:
+// network is "udp", "udp4" or "udp6". It has the deadline and the errors of
+// DialContext's first step. There is at least one address without an error.
+func (t *Trace) Lookup(ctx context.Context, network, address string) ([]netip.AddrPort, error) {
+	return t.resolve(ctx, &Hop{Address: address}, network, address)
+}
+
 // open does the resolve and connect steps of a new hop.
 func (t *Trace) open(ctx context.Context, network, address string) (*Hop, net.Conn, error) {
 	hop := &Hop{Address: address}
@@ -79,6 +86,10 @@ func (t *Trace) resolve(ctx context.Context, hop *Hop, network, address string) 
 		return nil, t.failResolve(hop, start, &ResolveError{Host: address, Kind: KindNotFound, Err: err})
 	}
 	if literal, err := netip.ParseAddr(host); err == nil {
+		if !ofFamily(network, literal.Unmap()) {
+			err := fmt.Errorf("it is no address for %s", network)
+			return nil, t.failResolve(hop, start, &ResolveError{Host: host, Kind: KindNoAddress, Err: err})
+		}
 		addresses := []netip.AddrPort{netip.AddrPortFrom(literal.Unmap(), uint16(port))}
 		t.record(func() { hop.Resolve, hop.Addresses = Phase{State: PhaseNotApplicable}, addresses })
 		return addresses, nil
@@ -102,7 +113,10 @@ func (t *Trace) resolve(ctx context.Context, hop *Hop, network, address string) 
 		}
 	}
 	if len(addresses) == 0 {
-		err := fmt.Errorf("none of its %d addresses can be reached from %v", other, t.LocalAddress)
+		err := fmt.Errorf("none of its %d addresses is one for %s", other, network)
+		if t.LocalAddress.IsValid() {
+			err = fmt.Errorf("none of its %d addresses can be reached from %v", other, t.LocalAddress)
+		}
 		return nil, t.failResolve(hop, start, &ResolveError{Host: host, Kind: KindNoAddress, Err: err})
 	}
 	addresses = interleave(addresses)
@@ -113,13 +127,15 @@ func (t *Trace) resolve(ctx context.Context, hop *Hop, network, address string) 
 	return addresses, nil
 }
 
-// reaches reports whether a is of the family that network ("tcp", "tcp4",
-// "tcp6") and the local address allow.
+// reaches reports whether a is of the family that network and the local address
+// allow.
 func (t *Trace) reaches(network string, a netip.Addr) bool {
-	if strings.HasSuffix(network, "4") && !a.Is4() || strings.HasSuffix(network, "6") && a.Is4() {
-		return false
-	}
-	return !t.LocalAddress.IsValid() || t.LocalAddress.Unmap().Is4() == a.Is4()
+	return ofFamily(network, a) && (!t.LocalAddress.IsValid() || t.LocalAddress.Unmap().Is4() == a.Is4())
+}
+
+// ofFamily reports whether network ("tcp", "tcp4", "udp6") is one for a.
+func ofFamily(network string, a netip.Addr) bool {
+	return !(strings.HasSuffix(network, "4") && !a.Is4() || strings.HasSuffix(network, "6") && a.Is4())
 }
 
 func (t *Trace) failResolve(hop *Hop, start time.Duration, err *ResolveError) error {

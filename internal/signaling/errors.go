@@ -99,6 +99,10 @@ func (e *ResolveError) Error() string { return fmt.Sprintf("resolve %s: %v", e.H
 // Unwrap returns the cause.
 func (e *ResolveError) Unwrap() error { return e.Err }
 
+// Local reports that this host, not the target, is why: it lacks the family of
+// its addresses.
+func (e *ResolveError) Local() bool { return e.Kind == KindNoAddress }
+
 // Attempt is a try to connect to one address.
 type Attempt struct {
 	Address netip.AddrPort
@@ -133,6 +137,9 @@ func (e *ConnectError) Error() string {
 
 // Unwrap returns the cause.
 func (e *ConnectError) Unwrap() error { return e.Err }
+
+// Local reports that this host, not the target, is why: it has no route.
+func (e *ConnectError) Local() bool { return e.Kind == KindUnreachable }
 
 // TLSError says that a TLS handshake failed.
 type TLSError struct {
