@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -40,10 +41,10 @@ func (b *inbox) wait(t *testing.T, n int) [][]byte {
 	deadline := time.After(5 * time.Second)
 	for {
 		b.mu.Lock()
-		got := len(b.rtp)
+		got, all := len(b.rtp), slices.Clone(b.rtp)
 		b.mu.Unlock()
 		if got >= n {
-			return b.rtp
+			return all
 		}
 		select {
 		case <-b.more:
