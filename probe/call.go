@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -29,6 +30,7 @@ type call struct {
 	peer     *peer.Peer
 	offer    string
 	trace    *signaling.Trace
+	servers  *signaling.Trace // to STUN and TURN servers
 	dialer   signaling.Dialer
 	session  signaling.Session
 	exchange *exchange // nil before the gather step
@@ -134,14 +136,17 @@ func (c *call) gather(ctx context.Context) error {
 		return err
 	}
 	c.exchange = newExchange(c.codec, c.target.Trust)
-	local := c.target.LocalAddress
-	literal, loopback := onLoopback(c.target.URL)
-	if !local.IsValid() && loopback {
-		local = literal
+	_, loopback := onLoopback(c.target.URL)
+	local := c.localAddress()
+	c.servers = &signaling.Trace{
+		Resolver: c.target.Resolver, RootCAs: c.target.RootCAs, LocalAddress: local,
+		Deadlines: signaling.Deadlines{Resolve: c.target.Deadlines.Resolve, Connect: c.target.Deadlines.Connect, TLS: c.target.Deadlines.TLS},
 	}
+	defer c.noteCertificates(c.servers)
 	config := peer.Config{
 		Codecs:       []media.Codec{c.codec},
 		ICEServers:   iceServers(c.target.ICEServers),
+		Dialer:       c.servers,
 		Relay:        relayPolicy[c.target.Relay],
 		Loopback:     loopback,
 		LocalAddress: local,
@@ -163,6 +168,24 @@ func (c *call) gather(ctx context.Context) error {
 	return nil
 }
 
+// localAddress is the only address that media may use; not valid: any.
+func (c *call) localAddress() netip.Addr {
+	if literal, loopback := onLoopback(c.target.URL); loopback && !c.target.LocalAddress.IsValid() {
+		return literal
+	}
+	return c.target.LocalAddress
+}
+
+// noteCertificates keeps how long the certificates of a trace's hops are valid.
+func (c *call) noteCertificates(t *signaling.Trace) {
+	for _, hop := range t.Hops() {
+		one := Certificate{Hop: hop.Address, NotAfter: hop.NotAfter}
+		if !one.NotAfter.IsZero() && !slices.Contains(c.result.Certificates, one) {
+			c.result.Certificates = append(c.result.Certificates, one)
+		}
+	}
+}
+
 // connect waits for a candidate pair.
 func (c *call) connect(ctx context.Context) error {
 	route, err := c.peer.WaitICE(ctx)
@@ -178,11 +201,20 @@ func (c *call) noteRoute(route peer.Route) {
 		return // lost again in the meantime; the last one known stays
 	}
 	stats := c.peer.Stats()
-	c.result.Route = &Route{
+	r := &Route{
 		Local: Endpoint(route.Local), Remote: Endpoint(route.Remote), Relayed: route.Relayed,
 		DSCP: stats.DSCP, TTL: stats.TTL,
 	}
-	c.detail(LayerICE, route.Local.Type+" "+route.Local.Address.String()+" ↔ "+route.Remote.Type+" "+route.Remote.Address.String())
+	c.result.Route = r
+	text := fmt.Sprintf("%s %v ↔ %s %v", r.Local.Type, r.Local.Address, r.Remote.Type, r.Remote.Address)
+	if r.Relayed {
+		r.Server, r.Transport = route.Server.String(), string(route.Server.Transport)
+		text += ", through " + r.Server
+	}
+	if stats.RoleConflict {
+		text += ", after a conflict of ICE roles"
+	}
+	c.detail(LayerICE, text)
 }
 
 // secure shakes hands and derives the media keys.
@@ -233,14 +265,6 @@ func (c *call) report() *Result {
 
 var relayPolicy = map[Relay]peer.Relay{
 	RelayAuto: peer.RelayAuto, RelayOnly: peer.RelayOnly, RelayNever: peer.RelayNever,
-}
-
-func iceServers(servers []ICEServer) []peer.ICEServer {
-	var list []peer.ICEServer
-	for _, s := range servers {
-		list = append(list, peer.ICEServer(s))
-	}
-	return list
 }
 
 // onLoopback reports whether a target is on this host's loopback, so that

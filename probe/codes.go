@@ -32,6 +32,22 @@ const (
 	CodeNoCandidate Code = "gather_no_candidate"
 	CodeNoRelay     Code = "gather_no_relay"
 
+	// At gather or ICE, whichever broke for it.
+	CodeSTUNNoResponse          Code = "stun_no_response"
+	CodeTURNNotFound            Code = "turn_name_not_found"
+	CodeTURNUnreachable         Code = "turn_unreachable"
+	CodeTURNNoResponse          Code = "turn_no_response"
+	CodeTURNUnauthorized        Code = "turn_unauthorized"
+	CodeTURNQuota               Code = "turn_quota"
+	CodeTURNRefused             Code = "turn_refused"
+	CodeTURNPeerRefused         Code = "turn_peer_refused"
+	CodeTURNLost                Code = "turn_lost"
+	CodeTURNTLSExpired          Code = "turn_tls_certificate_expired"
+	CodeTURNTLSWrongName        Code = "turn_tls_certificate_wrong_name"
+	CodeTURNTLSUnknownAuthority Code = "turn_tls_unknown_authority"
+	CodeTURNTLSRefused          Code = "turn_tls_refused"
+	CodeTURNTLSTimeout          Code = "turn_tls_timeout"
+
 	CodeNoPair      Code = "ice_no_pair"
 	CodeConsentLost Code = "ice_consent_lost"
 
@@ -146,6 +162,62 @@ var explanations = map[Code]explanation{
 	CodeNoRelay: {
 		"no TURN server gave a relay",
 		"no TURN server gave a relay; check its address and credentials, and whether its port is open from here",
+	},
+	CodeSTUNNoResponse: {
+		"the STUN server does not answer, and UDP does not get through",
+		"not even the STUN server answers: UDP seems to be blocked here; open it, or use a TURN server over TCP or TLS with --ice-server",
+	},
+	CodeTURNNotFound: {
+		"the TURN server's name gives no address",
+		"check the spelling of the TURN server's name, and on this host: getent hosts NAME",
+	},
+	CodeTURNUnreachable: {
+		"the TURN server cannot be reached",
+		"the TURN server's port does not accept connections from here; check its address, its port and the firewalls",
+	},
+	CodeTURNNoResponse: {
+		"the TURN server does not answer",
+		"the TURN server is silent; check its address and port, and whether that protocol gets through from here; try it over TCP or TLS",
+	},
+	CodeTURNUnauthorized: {
+		"the TURN server refused the credentials",
+		"the TURN server refused the username or the password; check --ice-username and --ice-password-file",
+	},
+	CodeTURNQuota: {
+		"the TURN server has no relay to give",
+		"the TURN server has reached a quota or its capacity; end other calls of this user, or ask its operator",
+	},
+	CodeTURNRefused: {
+		"the TURN server refused",
+		"the TURN server refused to give a relay; its reason is in the error, ask its operator",
+	},
+	CodeTURNPeerRefused: {
+		"the TURN server does not relay to the far end",
+		"the TURN server may not send to the far end's address; allow it there (coturn: allowed-peer-ip), or call an endpoint that it may reach",
+	},
+	CodeTURNLost: {
+		"the TURN server was lost during the call",
+		"the TURN server broke the connection or vanished in mid-call; check whether it still runs, its log, and the path to it",
+	},
+	CodeTURNTLSExpired: {
+		"the TURN server's certificate is out of date",
+		"the TURN server's certificate is out of date; have it renewed (and check this host's clock)",
+	},
+	CodeTURNTLSWrongName: {
+		"the TURN server's certificate is for another name",
+		"the TURN server's certificate is for another name; use the name it was issued for, or have it reissued",
+	},
+	CodeTURNTLSUnknownAuthority: {
+		"the TURN server's certificate is not trusted",
+		"the authority of the TURN server's certificate is not trusted here; give it with --ca-file, or have the chain completed",
+	},
+	CodeTURNTLSRefused: {
+		"the TURN server does not agree on TLS",
+		"the TURN server does not speak TLS on that port, or accepts no common version; check the port and the scheme",
+	},
+	CodeTURNTLSTimeout: {
+		"the TLS handshake with the TURN server was never answered",
+		"the TCP connection to the TURN server stands but TLS is silent; check middleboxes and the server's load",
 	},
 	CodeNoPair: {
 		"UDP does not get through",

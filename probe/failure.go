@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/earshot-voip/earshot/internal/iceserver"
 	"github.com/earshot-voip/earshot/internal/peer"
 )
 
@@ -56,6 +57,7 @@ func reached(rung Layer, err error) Layer {
 func classifyPeer(err error) *Failure {
 	var (
 		description *peer.SDPError
+		server      *iceserver.Error
 		gather      *peer.GatherError
 		ice         *peer.ICEError
 		dtls        *peer.DTLSError
@@ -66,6 +68,8 @@ func classifyPeer(err error) *Failure {
 			return newFailure(LayerSignaling, CodeNoCommonCodec, err)
 		}
 		return newFailure(LayerSignaling, CodeBadAnswer, err)
+	case errors.As(err, &server):
+		return newFailure(LayerICE, serverCode(server), err)
 	case errors.As(err, &gather):
 		if gather.RelayOnly {
 			return newFailure(LayerGather, CodeNoRelay, err)

@@ -31,14 +31,19 @@ type scene struct {
 	also   func(t *testing.T, r *probe.Result) // more to check
 }
 
-// failures provokes every failure code for real.
-var failures = []struct {
+// failureRow provokes a failure.
+type failureRow struct {
 	name  string
 	layer probe.Layer
 	code  probe.Code
 	rung  probe.Layer // the step that ran when it broke, when that is not the layer
 	set   func(t *testing.T, s *scene)
-}{
+}
+
+// allFailures provoke every failure code for real.
+func allFailures() []failureRow { return slices.Concat(failures, serverFailures) }
+
+var failures = []failureRow{
 	{"the name does not exist", probe.LayerResolve, probe.CodeNameNotFound, probe.LayerSignaling,
 		named("nowhere.earshot.test", signalingtest.Zone{})},
 	{"the name has no address of this host's kind", probe.LayerResolve, probe.CodeNameNotFound, probe.LayerSignaling,
@@ -138,17 +143,6 @@ var failures = []struct {
 
 	{"the local address is not this host's", probe.LayerGather, probe.CodeNoCandidate, "",
 		echoed(echo.Config{}, func(_ *testing.T, s *scene) { s.target.LocalAddress = netip.MustParseAddr("192.0.2.1") })},
-	{"the TURN server refuses the password", probe.LayerGather, probe.CodeNoRelay, "",
-		echoed(echo.Config{}, func(t *testing.T, s *scene) {
-			s.target.Relay = probe.RelayOnly
-			s.target.ICEServers = []probe.ICEServer{{URL: farend.TURN(t, "probe", "right"), Username: "probe", Password: "wrong"}}
-		})},
-	{"the TURN server is silent", probe.LayerGather, probe.CodeNoRelay, "",
-		echoed(echo.Config{}, func(t *testing.T, s *scene) {
-			s.target.Relay = probe.RelayOnly
-			s.target.ICEServers = []probe.ICEServer{{URL: "turn:" + farend.DeadPort(t).String() + "?transport=udp", Username: "probe", Password: "right"}}
-			s.target.Deadlines.Gather = soon
-		})},
 
 	{"no packet gets through to the candidates", probe.LayerICE, probe.CodeNoPair, "",
 		deadEnd(func(_ *testing.T, s *scene) { s.target.Deadlines.ICE = soon })},
@@ -253,7 +247,7 @@ func TestEveryFailureIsNamedForWhatItIs(t *testing.T) {
 	signalingtest.NoLeaks(t)
 	noSocketsLeft(t)
 	t.Run("provoked", func(t *testing.T) {
-		for _, row := range failures {
+		for _, row := range allFailures() {
 			t.Run(row.name, func(t *testing.T) {
 				t.Parallel()
 				s := scene{ctx: t.Context()}
@@ -357,7 +351,8 @@ func recorded(told *[]probe.Step, then func(probe.Step)) func(probe.Step) {
 // is told of a second time, last.
 func checkObserver(t *testing.T, r *probe.Result, told []probe.Step) {
 	t.Helper()
-	if n := len(told); r.Failure.Code == probe.CodeConsentLost && n > 0 {
+	lost := r.Failure.Code == probe.CodeConsentLost || r.Failure.Code == probe.CodeTURNLost
+	if n := len(told); lost && n > 0 {
 		if told[n-1] != step(t, r, probe.LayerICE) {
 			t.Errorf("the observer was told of %+v at last, want the lost path", told[n-1])
 		}
@@ -366,7 +361,7 @@ func checkObserver(t *testing.T, r *probe.Result, told []probe.Step) {
 	var want []probe.Step
 	for _, l := range ladder {
 		s := step(t, r, l)
-		if s.State != probe.StateNotRun && !(r.Failure.Code == probe.CodeConsentLost && l == probe.LayerICE) {
+		if s.State != probe.StateNotRun && !(lost && l == probe.LayerICE) {
 			want = append(want, s)
 		}
 	}

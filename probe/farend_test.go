@@ -50,7 +50,7 @@ func TestACallThroughARelayAlone(t *testing.T) {
 	_, f, _ := startEcho(t, echo.Config{})
 	call := target(farend.Serve(t, f) + "/echo")
 	call.Relay = probe.RelayOnly
-	call.ICEServers = []probe.ICEServer{{URL: farend.TURN(t, "probe", "right"), Username: "probe", Password: "right"}}
+	call.ICEServers = throughServer(farend.NewTURN(t, farend.TURNConfig{}).UDP)
 	r := place(t, t.Context(), call)
 	checkGood(t, r)
 	checkFarEndTold(t, f)

@@ -93,7 +93,7 @@ type Result struct {
 	Echo       EchoKind
 	Deviations []string // what the far end's session description left out
 
-	Certificates []Certificate // of the hops of signalling that used TLS
+	Certificates []Certificate // of the hops that used TLS: signalling, and TURN servers
 
 	Uplink    Direction // probe to echo: what the far end hears
 	Downlink  Direction // echo to probe
@@ -127,7 +127,10 @@ type Endpoint struct {
 type Route struct {
 	Local, Remote Endpoint
 	Relayed       bool
-	DSCP, TTL     int // that returned media arrived with; -1: unknown
+	// Server is the TURN server on this side, as a URL without credentials, and
+	// Transport how it is reached: udp, tcp or tls. Empty unless Relayed.
+	Server, Transport string
+	DSCP, TTL         int // that returned media arrived with; -1: unknown
 }
 
 // Certificate says until when the TLS certificate of a hop is valid.

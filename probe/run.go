@@ -106,7 +106,7 @@ func (c *call) take(ctx context.Context, r rung) {
 		c.finish(r.layer, StateOK, start, took)
 		return
 	}
-	c.failure = classify(r.layer, explain(ctx, err))
+	c.failure = c.examine(ctx, classify(r.layer, explain(ctx, err)))
 	c.fail(r.layer, c.failure.Layer, start, took)
 }
 

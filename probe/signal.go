@@ -77,11 +77,7 @@ func (c *call) traceSteps() {
 			step.Start, step.Took = 0, 0
 		}
 	}
-	for _, hop := range c.trace.Hops() {
-		if !hop.NotAfter.IsZero() {
-			c.result.Certificates = append(c.result.Certificates, Certificate{Hop: hop.Address, NotAfter: hop.NotAfter})
-		}
-	}
+	c.noteCertificates(c.trace)
 }
 
 var phaseState = map[signaling.PhaseState]State{

@@ -94,6 +94,7 @@ type Deadlines struct {
 	FirstMedia            time.Duration // from DTLS to the first echoed packet; 4 s
 	Consent               time.Duration // silence of the far end's ICE agent after which the call is dead; 15 s
 	Hangup                time.Duration // 2 s
+	Check                 time.Duration // of each STUN and TURN server, after gathering or ICE broke; 3 s
 }
 
 // Limits above (or, for BadMOS, under) which a call counts as degraded; zero
@@ -138,6 +139,7 @@ func (t Target) WithDefaults() Target {
 	orDefault(&d.FirstMedia, 4*time.Second)
 	orDefault(&d.Consent, 15*time.Second)
 	orDefault(&d.Hangup, 2*time.Second)
+	orDefault(&d.Check, 3*time.Second)
 	orDefault(&t.Timeout, t.Duration+d.Resolve+d.Connect+d.TLS+d.Signaling+d.Gather+d.ICE+d.DTLS+d.FirstMedia+d.Hangup)
 	t.Limits = t.Limits.WithDefaults()
 	return t

@@ -17,8 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/earshot-voip/earshot/internal/echo"
+	"github.com/earshot-voip/earshot/internal/iceserver"
 	"github.com/earshot-voip/earshot/internal/impair"
-	"github.com/earshot-voip/earshot/internal/peer"
 )
 
 // echoFlags are the flags of earshot echo as given.
@@ -150,7 +150,7 @@ func (f *echoFlags) config(wrong *problems) echo.Config {
 	password, err := secret(f.icePasswordFile, "EARSHOT_ICE_PASSWORD")
 	wrong.add("--ice-password-file", err)
 	for _, url := range f.iceServers {
-		config.ICEServers = append(config.ICEServers, peer.ICEServer(iceServer(url, f.iceUsername, password)))
+		config.ICEServers = append(config.ICEServers, iceserver.Server(iceServer(url, f.iceUsername, password)))
 	}
 	config.Up, err = parseImpairment(f.impairUp)
 	wrong.add("--impair-up", err)

@@ -37,12 +37,14 @@ var places = map[string]place{
 	"internal/media":     {level: 0, reason: "codecs and clips are data"},
 	"internal/signaling": {level: 0, reason: "the contract of the adapters; it must not know any of them"},
 	"internal/impair":    {level: 0, reason: "the fate of a packet depends on its seed and its place alone"},
+	"internal/iceserver": {level: 0, reason: "a STUN or TURN server by itself, however it is reached and whatever for"},
 
 	"internal/peer":                    {level: 1, reason: "ICE, DTLS and SRTP over our sockets, as blocking steps"},
 	"internal/signaling/janus":         {level: 1, reason: "one adapter; adapters do not know each other"},
 	"internal/signaling/whip":          {level: 1, reason: "one adapter; adapters do not know each other"},
 	"internal/signaling/sipws":         {level: 1, reason: "one adapter; adapters do not know each other"},
 	"internal/signaling/signalingtest": {level: 1, reason: "the conformance suite of the adapters", testsOnly: true},
+	"internal/netcheck":                {level: 1, reason: "asks STUN and TURN servers outside of a call, so it knows no call"},
 	"internal/farend":                  {level: 1, reason: "far ends and networks that misbehave on purpose", testsOnly: true},
 	"internal/media/gen":               {level: 1, reason: "the command that makes the clips; nobody imports it"},
 
@@ -85,7 +87,10 @@ var sameLevel = map[edge]string{}
 
 // upwardInTests lists the imports of tests that point upwards. Tests may import
 // packages of their own level and below without being listed.
-var upwardInTests = map[edge]string{}
+var upwardInTests = map[edge]string{
+	{"internal/iceserver", "internal/farend"}:                  "servers that answer, refuse and break are there",
+	{"internal/iceserver", "internal/signaling/signalingtest"}: "authorities for TLS are there",
+}
 
 // edge is an import of one project package by another.
 type edge struct{ from, to string }
@@ -123,11 +128,11 @@ var modules = map[string]moduleRule{
 		reason: "keys never leave internal/peer"},
 	"github.com/pion/sdp/v3": {code: []string{"internal/peer"},
 		reason: "session descriptions are text to everybody else"},
-	"github.com/pion/logging": {code: []string{"internal/peer"},
+	"github.com/pion/logging": {code: []string{"internal/peer", "internal/iceserver"},
 		reason: "carries the media stack's log to slog"},
-	"github.com/pion/stun/v4": {code: []string{"internal/peer", "probe"},
-		reason: "parses the URLs of ICE servers"},
-	"github.com/pion/transport/v5": {code: []string{"internal/udp"},
+	"github.com/pion/stun/v4": {code: []string{"internal/peer", "internal/iceserver"},
+		reason: "STUN messages, and the URLs of ICE servers"},
+	"github.com/pion/transport/v5": {code: []string{"internal/udp", "internal/iceserver"},
 		reason: "the interface through which ICE takes our sockets"},
 	"github.com/pion/rtp": {code: []string{"internal/rtpflow", "internal/peer"},
 		reason: "packet headers"},
@@ -135,8 +140,8 @@ var modules = map[string]moduleRule{
 		reason: "reports"},
 	"github.com/pion/webrtc/v4": {tests: []string{"internal/peer"},
 		reason: "the independent peer in tests and the baseline in bench; never in a call"},
-	"github.com/pion/turn/v5": {tests: []string{"internal/udp"},
-		reason: "a real TURN server on loopback, for tests; ICE brings its own client"},
+	"github.com/pion/turn/v5": {code: []string{"internal/iceserver"}, tests: []string{"internal/udp"},
+		reason: "the TURN client, whose errors name the server; in tests a real TURN server on loopback"},
 	"github.com/pion/interceptor": {tests: []string{"internal/rtpflow"},
 		reason: "what the core's speed is compared with; part of the independent peer"},
 
@@ -167,7 +172,7 @@ var modules = map[string]moduleRule{
 
 	"golang.org/x/sys": {code: []string{"internal/udp", "internal/pace", "internal/thread", "bench/..."}, tests: []string{"cmd/earshot"},
 		reason: "socket options and timers of the kernel"},
-	"golang.org/x/net": {code: []string{"internal/udp", "internal/signaling/signalingtest"}, tests: []string{"internal/signaling", "probe"},
+	"golang.org/x/net": {code: []string{"internal/udp", "internal/iceserver", "internal/signaling/signalingtest"}, tests: []string{"internal/signaling", "probe"},
 		reason: "IP options on every platform; DNS messages for the tests' name server"},
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/earshot-voip/earshot/internal/iceserver"
 	"github.com/earshot-voip/earshot/internal/media"
 	"github.com/earshot-voip/earshot/internal/peer"
 )
@@ -84,7 +85,7 @@ func do(t *testing.T, method, url, body string, header ...string) (*http.Respons
 }
 
 func TestACallIsCreatedAndDeleted(t *testing.T) {
-	s, h := serve(t, Config{ICEServers: []peer.ICEServer{
+	s, h := serve(t, Config{ICEServers: []iceserver.Server{
 		{URL: "stun:stun.example.net"}, {URL: "turn:turn.example.net?transport=udp", Username: "user", Password: `pass"word`},
 	}})
 	created, answer := do(t, "POST", h.URL+"/echo", offerOf(t, caller(t, peer.Config{})))

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/earshot-voip/earshot/internal/iceserver"
 	"github.com/earshot-voip/earshot/internal/impair"
 	"github.com/earshot-voip/earshot/internal/media"
 	"github.com/earshot-voip/earshot/internal/peer"
@@ -40,7 +41,7 @@ type Config struct {
 	MaxDuration     time.Duration // of a call; default 2 h
 	SetupTimeout    time.Duration // from the answer to DTLS; default 20 s
 
-	ICEServers []peer.ICEServer // told to callers by Link headers (RFC 9725, 4.6)
+	ICEServers []iceserver.Server // told to callers by Link headers (RFC 9725, 4.6)
 
 	Up, Down impair.Schedule // what to do to media that arrives, and to what is sent; nil: nothing
 	// Stamps tells whether to stamp what is returned when the caller asks for

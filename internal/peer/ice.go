@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/pion/ice/v4"
-	"github.com/pion/stun/v4"
 
+	"github.com/earshot-voip/earshot/internal/iceserver"
 	"github.com/earshot-voip/earshot/internal/udp"
 )
 
@@ -27,30 +24,14 @@ const (
 	// consentStale is the silence after which ConsentStale turns true. It and
 	// consentInterval shrink with a short ConsentTimeout.
 	consentStale = 5 * time.Second
-	// gatherCap is how long a STUN server may take.
-	gatherCap = 2 * time.Second
+	// relayWait is how long a relayed pair waits for a better one where there can
+	// be one: a lost check of the direct path must not send the whole call through
+	// a server. With nothing but relays there is nothing to wait for.
+	relayWait = 200 * time.Millisecond
 	// maxChecks keeps a pair alive for as long as the ICE step's deadline lasts;
 	// the agent's own default gives up after 7 checks, 0.35 s at this pace.
 	maxChecks = 2000
 )
-
-// GatherError: no usable candidate. Details are what the agent said of
-// interfaces and servers.
-type GatherError struct {
-	RelayOnly bool // only relays were wanted
-	Details   []string
-	Err       error
-}
-
-func (e *GatherError) Error() string {
-	text := "gather candidates: " + e.Err.Error()
-	if len(e.Details) > 0 {
-		text += " (" + strings.Join(e.Details, "; ") + ")"
-	}
-	return text
-}
-
-func (e *GatherError) Unwrap() error { return e.Err }
 
 // ICEError: no candidate pair came up.
 type ICEError struct {
@@ -75,14 +56,16 @@ type Endpoint struct {
 // Route is the selected candidate pair.
 type Route struct {
 	Local, Remote Endpoint
-	Relayed       bool // through a TURN server on this side
+	Relayed       bool               // through a TURN server on this side
+	Server        iceserver.Location // that server, when Relayed
 }
 
-// path is how a packet leaves: straight through a socket, or, when nil, through
-// the agent (which knows how to wrap it for a TURN server).
+// path is how a packet leaves: straight through a socket or a relay, or, when
+// both are nil, through the agent.
 type path struct {
-	conn *udp.Conn
-	to   netip.AddrPort
+	conn  *udp.Conn
+	relay *iceserver.Relay
+	to    netip.AddrPort
 }
 
 func (p *Peer) newAgent() error {
@@ -91,17 +74,16 @@ func (p *Peer) newAgent() error {
 		ice.WithLoggerFactory(p.warnings),
 		ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled),
 		ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4, ice.NetworkTypeUDP6}),
-		ice.WithCandidateTypes(p.candidateTypes()),
+		ice.WithCandidateTypes(p.gatheredByAgent()),
 		ice.WithCheckInterval(checkInterval),
 		ice.WithMaxBindingRequests(maxChecks),
 		ice.WithKeepaliveInterval(min(consentInterval, stale/4)),
 		ice.WithDisconnectedTimeout(stale),
 		ice.WithFailedTimeout(p.cfg.ConsentTimeout - stale),
-		ice.WithSTUNGatherTimeout(gatherCap),
 		ice.WithHostAcceptanceMinWait(0),
 		ice.WithSrflxAcceptanceMinWait(0),
 		ice.WithPrflxAcceptanceMinWait(0),
-		ice.WithRelayAcceptanceMinWait(0),
+		ice.WithRelayAcceptanceMinWait(p.relayWait()),
 	}
 	if p.cfg.Port != nil {
 		options = append(options, ice.WithUDPMux(p.cfg.Port.facing(p.cfg.Advertise)), ice.WithIncludeLoopback())
@@ -119,60 +101,12 @@ func (p *Peer) newAgent() error {
 			options = append(options, ice.WithIncludeLoopback())
 		}
 	}
-	urls, err := parseServers(p.cfg.ICEServers)
-	if err != nil {
-		return err
-	}
-	if len(urls) > 0 {
-		options = append(options, ice.WithUrls(urls))
-	}
 	agent, err := ice.NewAgentWithOptions(options...)
 	if err != nil {
 		return fmt.Errorf("make ICE agent: %w", err)
 	}
 	p.agent = agent
 	return p.listen()
-}
-
-// offerable keeps to the configured address, and never offers loopback beside
-// others: some endpoints then send part of the media into the void.
-func (p *Peer) offerable(ip net.IP) bool {
-	address, ok := netip.AddrFromSlice(ip)
-	if !ok {
-		return false
-	}
-	address = address.Unmap()
-	switch {
-	case p.cfg.LocalAddress.IsValid():
-		return address.WithZone("") == p.cfg.LocalAddress.WithZone("")
-	default:
-		return address.IsLoopback() == p.cfg.Loopback
-	}
-}
-
-func (p *Peer) candidateTypes() []ice.CandidateType {
-	switch {
-	case p.cfg.Relay == RelayOnly:
-		return []ice.CandidateType{ice.CandidateTypeRelay}
-	case len(p.cfg.ICEServers) == 0:
-		return []ice.CandidateType{ice.CandidateTypeHost}
-	case p.cfg.Relay == RelayNever:
-		return []ice.CandidateType{ice.CandidateTypeHost, ice.CandidateTypeServerReflexive}
-	}
-	return []ice.CandidateType{ice.CandidateTypeHost, ice.CandidateTypeServerReflexive, ice.CandidateTypeRelay}
-}
-
-func parseServers(servers []ICEServer) ([]*stun.URI, error) {
-	var urls []*stun.URI
-	for _, s := range servers {
-		u, err := stun.ParseURI(s.URL)
-		if err != nil {
-			return nil, fmt.Errorf("ICE server %q: %w", s.URL, err)
-		}
-		u.Username, u.Password = s.Username, s.Password
-		urls = append(urls, u)
-	}
-	return urls, nil
 }
 
 // listen connects the agent's callbacks to channels.
@@ -211,75 +145,6 @@ func (p *Peer) listen() error {
 			}
 		}
 	})
-}
-
-// gather waits for all candidates, or for ctx; with at least one candidate in
-// hand the end of ctx is no error.
-func (p *Peer) gather(ctx context.Context) error {
-	if err := p.newAgent(); err != nil {
-		return &GatherError{RelayOnly: p.cfg.Relay == RelayOnly, Err: err}
-	}
-	if err := p.agent.GatherCandidates(); err != nil {
-		return &GatherError{RelayOnly: p.cfg.Relay == RelayOnly, Err: err}
-	}
-	select {
-	case <-p.gathered:
-	case <-ctx.Done():
-	}
-	p.addLoopback6()
-	found, err := p.agent.GetLocalCandidates()
-	if err != nil {
-		return &GatherError{RelayOnly: p.cfg.Relay == RelayOnly, Details: p.warnings.take(), Err: err}
-	}
-	if len(found) == 0 {
-		cause := errors.New("no candidate found")
-		if ctx.Err() != nil {
-			cause = fmt.Errorf("no candidate found in time: %w", ctx.Err())
-		}
-		return &GatherError{RelayOnly: p.cfg.Relay == RelayOnly, Details: p.warnings.take(), Err: cause}
-	}
-	slices.SortStableFunc(found, byPriority)
-	p.local.candidates = found
-	p.local.ufrag, p.local.pwd, err = p.agent.GetLocalUserCredentials()
-	return err
-}
-
-// addLoopback6 adds the candidate on ::1, which the agent takes for an
-// IPv4-compatible address and leaves out. A host without IPv6 has none.
-func (p *Peer) addLoopback6() {
-	one := netip.IPv6Loopback()
-	if p.net == nil || p.cfg.Relay == RelayOnly || !p.offerable(one.AsSlice()) {
-		return
-	}
-	conn, err := p.net.ListenUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(one, 0)))
-	if err != nil {
-		return
-	}
-	port := conn.LocalAddr().(*net.UDPAddr).Port
-	candidate, err := ice.NewCandidateHost(&ice.CandidateHostConfig{
-		Network: "udp", Address: one.String(), Port: port, Component: ice.ComponentRTP,
-	})
-	if err == nil {
-		err = p.agent.AddVirtualCandidate(candidate, conn)
-	}
-	if err != nil {
-		p.warnings.keep("candidate on ::1: " + err.Error())
-		_ = conn.Close()
-	}
-}
-
-// GatherWarnings returns what went wrong with single interfaces or servers in a
-// gathering that succeeded all the same, and forgets it.
-func (p *Peer) GatherWarnings() []string { return p.warnings.take() }
-
-// LocalCandidates counts the gathered candidates by type ("host", "srflx",
-// "relay").
-func (p *Peer) LocalCandidates() map[string]int {
-	counts := map[string]int{}
-	for _, c := range p.local.candidates {
-		counts[c.Type().String()]++
-	}
-	return counts
 }
 
 // connect starts the connectivity checks. The offerer controls (RFC 8445,
@@ -343,11 +208,15 @@ func (p *Peer) Route() Route {
 	if err != nil || pair == nil {
 		return Route{}
 	}
-	return Route{
+	r := Route{
 		Local:   endpoint(pair.Local),
 		Remote:  endpoint(pair.Remote),
 		Relayed: pair.Local.Type() == ice.CandidateTypeRelay,
 	}
+	if relay := p.relayAt(r.Local.Address); relay != nil {
+		r.Server = relay.Server()
+	}
+	return r
 }
 
 func endpoint(c ice.Candidate) Endpoint {
@@ -362,26 +231,39 @@ func addrPort(address string, port int) netip.AddrPort {
 	return netip.AddrPortFrom(a.Unmap(), uint16(port))
 }
 
-// usePair finds the socket of a selected pair, so that media can leave without
-// a detour through the agent.
+// usePair finds the way of a selected pair, so that media can leave without a
+// detour through the agent.
 func (p *Peer) usePair(local, remote ice.Candidate) {
-	to := addrPort(remote.Address(), remote.Port())
-	base := addrPort(local.Address(), local.Port())
+	at, to := addrPort(local.Address(), local.Port()), addrPort(remote.Address(), remote.Port())
+	base := at
 	if related := local.RelatedAddress(); related != nil {
 		base = addrPort(related.Address, related.Port)
 	}
-	var conn *udp.Conn
+	way := &path{to: to}
 	switch {
-	case local.Type() == ice.CandidateTypeRelay || !to.IsValid():
+	case !to.IsValid():
+	case local.Type() == ice.CandidateTypeRelay:
+		if way.relay = p.relayAt(at); way.relay != nil {
+			p.readers.Go(func() { p.watchRelay(way.relay) })
+		}
 	case p.cfg.Port != nil:
-		conn = p.cfg.Port.conn
+		way.conn = p.cfg.Port.conn
 		p.cfg.Port.route(to, p)
 	default:
-		conn = p.net.Conn(base)
+		way.conn = p.net.Conn(base)
 	}
-	if conn == nil {
-		p.path.Store(nil)
-		return
+	p.path.Store(way)
+}
+
+// watchRelay ends the session when the connection to the TURN server of its
+// route breaks: nothing could bring it back, and consent would take long to
+// notice.
+func (p *Peer) watchRelay(relay *iceserver.Relay) {
+	select {
+	case <-relay.Done():
+		if err := relay.Err(); err != nil && p.path.Load().relay == relay {
+			p.end(err)
+		}
+	case <-p.done:
 	}
-	p.path.Store(&path{conn, to})
 }

@@ -9,10 +9,10 @@ import (
 // complete offer (no trickle: gathering is a step of its own). The error is a
 // *GatherError.
 func (p *Peer) Offer(ctx context.Context) (string, error) {
+	p.offerer = true // before a socket is open: its reader asks
 	if err := p.gather(ctx); err != nil {
 		return "", err
 	}
-	p.offerer = true
 	p.local.mid = "0"
 	p.local.setup = setupActpass
 	p.local.direction = "sendrecv"

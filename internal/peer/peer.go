@@ -17,6 +17,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 
+	"github.com/earshot-voip/earshot/internal/iceserver"
 	"github.com/earshot-voip/earshot/internal/media"
 	"github.com/earshot-voip/earshot/internal/udp"
 )
@@ -41,18 +43,13 @@ const (
 	RelayNever
 )
 
-// ICEServer is a STUN or TURN server (RFC 7064, RFC 7065).
-type ICEServer struct {
-	URL                string
-	Username, Password string
-}
-
 // Config says what a peer offers and whom it tells. The zero value needs only
 // Codecs.
 type Config struct {
 	Codecs       []media.Codec // offered in this order; the answerer takes the first of the offer's that is here
 	Identity     *Identity     // nil: one for the whole process
-	ICEServers   []ICEServer
+	ICEServers   []iceserver.Server
+	Dialer       iceserver.Dialer // reaches the servers; needed with ICEServers
 	Relay        Relay
 	Loopback     bool       // offer loopback addresses, and nothing else
 	LocalAddress netip.Addr // when valid, the only address offered
@@ -106,6 +103,11 @@ type Peer struct {
 	dtls    *dtls.Conn
 	session srtpSession
 	path    atomic.Pointer[path]
+
+	conflict     atomic.Bool        // of ICE roles
+	serverErrors []*iceserver.Error // of the gathering
+	serversMu    sync.Mutex
+	relays       []*iceserver.Relay // they are closed by the agent
 
 	gathered  chan struct{}
 	connected chan struct{} // a pair was selected
@@ -171,6 +173,17 @@ func (p *Peer) Codec() media.Codec { return p.codec }
 // StampID returns the negotiated identifier of the echo's stamp extension, or 0
 // when the far end does not know it.
 func (p *Peer) StampID() uint8 { return p.stampID }
+
+// RemoteAddresses returns the addresses that the far end offered.
+func (p *Peer) RemoteAddresses() []netip.Addr {
+	var list []netip.Addr
+	for _, c := range p.remote.candidates {
+		if a, err := netip.ParseAddr(c.Address()); err == nil && !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
 
 // Deviations lists what the far end's SDP left out or got wrong and what was
 // assumed instead.

@@ -12,6 +12,7 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 
+	"github.com/earshot-voip/earshot/internal/iceserver"
 	"github.com/earshot-voip/earshot/internal/udp"
 )
 
@@ -78,7 +79,7 @@ func (s *srtpSession) start(conn *dtls.Conn, client bool) (string, error) {
 	s.recvMu.Lock()
 	defer s.recvMu.Unlock()
 	s.out, s.in = out, in
-	s.sealed = make([]byte, 0, maxPacket)
+	s.sealed = make([]byte, iceserver.Headroom, iceserver.Headroom+maxPacket)
 	s.plain = make([]byte, 0, maxPacket)
 	return profile.String(), nil
 }
@@ -103,6 +104,9 @@ func isRTCP(packet []byte) bool { return packet[1]&0x7f >= 64 && packet[1]&0x7f 
 // handlePacket takes media off the socket before the ICE agent sees it.
 func (p *Peer) handlePacket(packet *udp.Packet) bool {
 	if len(packet.Data) < 2 || !isMedia(packet.Data[0]) {
+		if p.offerer && !p.conflict.Load() && isRoleConflict(packet.Data) {
+			p.conflict.Store(true)
+		}
 		return false
 	}
 	p.receivePacket(packet)
@@ -182,11 +186,13 @@ func (p *Peer) WriteRTP(packet []byte) error {
 	}
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
-	sealed, err := s.out.EncryptRTP(s.sealed[:0], packet, &s.sent)
+	const room = iceserver.Headroom
+	sealed, err := s.out.EncryptRTP(s.sealed[room:room], packet, &s.sent)
 	if err != nil {
 		return fmt.Errorf("protect RTP: %w", err)
 	}
-	return p.send(sealed)
+	s.sealed = append(s.sealed[:room], sealed...) // where it is already, unless it outgrew the buffer
+	return p.send(s.sealed)
 }
 
 // WriteRTCP protects and sends one compound RTCP packet.
@@ -201,15 +207,20 @@ func (p *Peer) WriteRTCP(packet []byte) error {
 	if err != nil {
 		return fmt.Errorf("protect RTCP: %w", err)
 	}
-	return p.send(sealed)
+	return p.send(append(make([]byte, iceserver.Headroom), sealed...))
 }
 
-func (p *Peer) send(sealed []byte) error {
-	if route := p.path.Load(); route != nil {
-		_, err := route.conn.WriteToAddrPort(sealed, route.to)
+// send sends a protected packet that begins after the headroom of a relay.
+func (p *Peer) send(buf []byte) error {
+	if way := p.path.Load(); way != nil && way.conn != nil {
+		_, err := way.conn.WriteToAddrPort(buf[iceserver.Headroom:], way.to)
 		return err
+	} else if way != nil && way.relay != nil {
+		if sent, err := way.relay.WriteMedia(buf, way.to); sent || err != nil {
+			return err
+		}
 	}
-	_, err := p.iceConn.Write(sealed)
+	_, err := p.iceConn.Write(buf[iceserver.Headroom:])
 	return err
 }
 
@@ -219,6 +230,8 @@ type Stats struct {
 	UnauthenticPackets uint64 // media that failed SRTP authentication
 	SocketDrops        uint64 // datagrams that the kernel dropped at our own sockets
 	KernelTimestamps   bool   // arrival times are the kernel's
+	RoleConflict       bool   // the far end's ICE agent wanted to control too
+	Congestion         uint64 // packets that the TCP connection to the TURN server did not take in time
 	DSCP, TTL          int    // that the last media packet arrived with; -1: unknown
 }
 
@@ -227,6 +240,7 @@ func (p *Peer) Stats() Stats {
 	s := Stats{
 		EarlyPackets:       p.session.early.Load(),
 		UnauthenticPackets: p.session.unauthentic.Load(),
+		RoleConflict:       p.conflict.Load(),
 		DSCP:               int(p.session.dscp.Load()) - 1,
 		TTL:                int(p.session.ttl.Load()) - 1,
 	}
@@ -239,5 +253,9 @@ func (p *Peer) Stats() Stats {
 	}
 	s.SocketDrops = sockets.Dropped
 	s.KernelTimestamps = sockets.Timestamps == udp.Kernel
+	if way := p.path.Load(); way != nil && way.relay != nil {
+		s.Congestion = way.relay.Congestion()
+		s.KernelTimestamps = s.KernelTimestamps && way.relay.Server().Transport == iceserver.UDP
+	}
 	return s
 }
