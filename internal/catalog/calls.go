@@ -33,7 +33,7 @@ var (
 		Help:   "Finished test calls in which a layer broke, by the lowest layer that did and why.",
 		FromPlan: func(j agent.Job, put Put) {
 			for _, c := range probe.Codes() {
-				if possible(j.Target.URL, c.Layer()) {
+				if possible(j.Target.URL, c.Layer()) && (!c.OfServer() || len(j.Target.ICEServers) > 0) {
 					put(0, string(c.Layer()), string(c))
 				}
 			}

@@ -38,12 +38,13 @@ This page is generated from ` + "`internal/catalog`" + `: do not edit it, run ` 
 ## Failures
 
 Each pair of layer and code that a call to the target can end with is a series of `+"`earshot_calls_failed_total`"+` from the start, so that the
-first failure is an increase: %d of them, less the %d of TLS for targets without. Only the codes that can end a call on any layer (%s)
+first failure is an increase: %d of them, less the %d of TLS and the %d of STUN and TURN servers for
+targets without them. Only the codes that can end a call on any layer (%s)
 appear when they happen.
 
 | layer | code | meaning |
 |---|---|---|
-`, len(located("")), len(located(probe.LayerTLS)), code(anywhere()))
+`, len(located("")), len(located(probe.LayerTLS)), len(ofServers()), code(anywhere()))
 	for _, l := range probe.Layers {
 		for _, c := range located(l) {
 			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", l, c, c.Meaning())
@@ -75,6 +76,16 @@ func code[T ~string](names []T) string {
 func located(l probe.Layer) (list []probe.Code) {
 	for _, c := range probe.Codes() {
 		if c.Layer() != "" && (l == "" || c.Layer() == l) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// ofServers lists the codes that need a STUN or TURN server.
+func ofServers() (list []probe.Code) {
+	for _, c := range probe.Codes() {
+		if c.OfServer() {
 			list = append(list, c)
 		}
 	}

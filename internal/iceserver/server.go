@@ -55,7 +55,7 @@ func (s Server) Locate() (Location, error) {
 	case u.Scheme == stun.SchemeTypeSTUN:
 		l.Transport = UDP
 	case u.Scheme == stun.SchemeTypeSTUNS:
-		return Location{}, fmt.Errorf("%s: what a STUN server says of a TLS connection is of no use to media; expected stun: or turns:", s.URL)
+		return Location{}, fmt.Errorf("%s: what a STUN server says of a TLS connection is of no use to media; expected a URL of stun: or turns: instead", s.URL)
 	case u.Scheme == stun.SchemeTypeTURN && u.Proto == stun.ProtoTypeTCP:
 		l.TURN, l.Transport = true, TCP
 	case u.Scheme == stun.SchemeTypeTURN:
