@@ -19,13 +19,22 @@ import (
 // rtpHeaderSize is the fixed header that every sent packet has (RFC 3550, 5.1).
 const rtpHeaderSize = 12
 
+// wire is how media leaves: a *peer.Peer, but for tests.
+type wire interface {
+	Codec() media.Codec
+	SSRC() uint32
+	StampID() uint8
+	WriteRTP(packet []byte) error
+	WriteReport(r peer.Report) error
+}
+
 // exchange is the media of a call: a clip that goes out frame by frame, and the
 // measuring of what comes back. The send clock, the socket's reader and the
 // call's own goroutine share it under mu, which none holds for longer than a
 // packet takes to account for.
 type exchange struct {
 	clip *media.Clip
-	peer *peer.Peer
+	peer wire
 
 	// Of the send clock alone.
 	packet  []byte
@@ -70,7 +79,12 @@ func newExchange(codec media.Codec, trust Trust) *exchange {
 }
 
 // begin starts sending and measuring.
-func (x *exchange) begin(p *peer.Peer) {
+func (x *exchange) begin(p wire) {
+	x.prepare(p)
+	x.ticker = pace.Default().Start(x.frame, x.send)
+}
+
+func (x *exchange) prepare(p wire) {
 	codec := p.Codec()
 	x.peer = p
 	x.frame, x.ticks = codec.Frame, codec.TicksPerFrame
@@ -84,7 +98,6 @@ func (x *exchange) begin(p *peer.Peer) {
 		StampID:   p.StampID(),
 	})
 	x.mu.Unlock()
-	x.ticker = pace.Default().Start(codec.Frame, x.send)
 }
 
 // stop ends sending. No packet leaves after it returned.
@@ -98,17 +111,15 @@ func (x *exchange) stop() {
 // send puts one frame on the wire. It runs on the send clock.
 func (x *exchange) send(slot pace.Slot) {
 	defer x.survive()
-	x.next(slot)
+	from := x.next(slot)
 	x.header.Marker = false
-	if err := x.peer.WriteRTP(x.packet); err != nil {
-		x.mu.Lock()
-		x.sendErrors++
-		x.mu.Unlock()
-	}
+	err := x.peer.WriteRTP(x.packet)
+	x.left(slot, from, mono.Now(), err)
 }
 
-// next makes the packet of a slot and accounts for it as sent.
-func (x *exchange) next(slot pace.Slot) {
+// next makes the packet of a slot and accounts for it as sent at the time that
+// it returns.
+func (x *exchange) next(slot pace.Slot) (now time.Duration) {
 	x.slots += slot.Missed
 	// A missed slot advances the timestamp but not the sequence number: bursting
 	// to catch up would look like network jitter, a skipped number like loss.
@@ -125,11 +136,23 @@ func (x *exchange) next(slot pace.Slot) {
 	}
 	// On loopback a packet can be back before the call that sends it returns, so
 	// it is accounted for first, by the clock just before it leaves.
-	now := mono.Now()
+	now = mono.Now()
 	x.flow.Sent(x.header.SequenceNumber, x.header.Timestamp, slot.Due, now)
 	x.lastSent, x.lastTS = now, x.header.Timestamp
 	x.octets += int64(len(x.packet) - rtpHeaderSize)
-	x.window.add(now-slot.Due, slot.Missed)
+	return now
+}
+
+// left accounts for how the packet of a slot left: between from and to. The host
+// may have stood still in between, which only the second look at the clock shows.
+func (x *exchange) left(slot pace.Slot, from, to time.Duration, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.flow.Left(slot.Due, from, to)
+	x.window.add(to-slot.Due, slot.Missed)
+	if err != nil {
+		x.sendErrors++
+	}
 }
 
 // received measures one returned packet. It runs on the socket's reader.

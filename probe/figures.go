@@ -160,6 +160,7 @@ func (c *call) self(s *rtpflow.Self, stats peer.Stats) Self {
 		KernelTimestamps: stats.KernelTimestamps,
 		SendLate:         quantiles(s.SendLate),
 		SlotsMissed:      s.SlotsMissed,
+		SendStalls:       s.SendStalls,
 		ReceiveWake:      quantiles(s.ReceiveWake),
 		SocketDrops:      int64(stats.SocketDrops),
 		SendErrors:       c.exchange.failedSends(),

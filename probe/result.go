@@ -272,10 +272,11 @@ func (a Audio) MatchRatio() float64 { return ratio(a.Matched, a.Checked) }
 // Self is the instrument's own error during the call.
 type Self struct {
 	Trusted          bool
-	Reasons          []string // why not
-	KernelTimestamps bool     // arrival times are the kernel's, not those of the read
-	SendLate         Quantiles
+	Reasons          []string  // why not
+	KernelTimestamps bool      // arrival times are the kernel's, not those of the read
+	SendLate         Quantiles // until the system call that sent it was over
 	SlotsMissed      int64
+	SendStalls       int64 // packets that left at a time not known to 0.2 ms; they give no transit or round-trip time
 	ReceiveWake      Quantiles
 	SocketDrops      int64 // datagrams dropped at our own sockets
 	SendErrors       int64

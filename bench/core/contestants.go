@@ -99,6 +99,7 @@ func stamped(packets int) (sample, error) {
 		for i := range made {
 			at := time.Duration(n) * frame
 			e.Sent(uint16(n), uint32(n)*160, at, at+30*time.Microsecond)
+			e.Left(at, at+30*time.Microsecond, at+40*time.Microsecond)
 			e.Packet(at+41*time.Millisecond, at+41*time.Millisecond+10*time.Microsecond, made[i][:])
 			n++
 		}

@@ -116,6 +116,7 @@ type self struct {
 	Timestamps  *string    `json:"timestamps"`
 	SendLate    *quantiles `json:"send_late_seconds"`
 	SlotsMissed *int64     `json:"slots_missed"`
+	SendStalls  *int64     `json:"send_stalls"`
 	ReceiveWake *quantiles `json:"receive_wake_seconds"`
 	SocketDrops *int64     `json:"socket_drops"`
 	SendErrors  *int64     `json:"send_errors"`
@@ -224,7 +225,8 @@ func newSelf(s *probe.Self) self {
 	}
 	out.Trusted, out.Timestamps = &s.Trusted, &clock
 	out.SendLate, out.ReceiveWake = newQuantiles(s.SendLate), newQuantiles(s.ReceiveWake)
-	out.SlotsMissed, out.SocketDrops, out.SendErrors = &s.SlotsMissed, &s.SocketDrops, &s.SendErrors
+	out.SlotsMissed, out.SendStalls = &s.SlotsMissed, &s.SendStalls
+	out.SocketDrops, out.SendErrors = &s.SocketDrops, &s.SendErrors
 	return out
 }
 

@@ -160,7 +160,7 @@ func untrustedCall() *probe.Result {
 	r := goodCall()
 	r.Verdict = probe.Untrusted
 	r.Self.Trusted, r.Self.KernelTimestamps = false, false
-	r.Self.SlotsMissed, r.Self.SocketDrops, r.Self.SendErrors = 31, 7, 1
+	r.Self.SlotsMissed, r.Self.SendStalls, r.Self.SocketDrops, r.Self.SendErrors = 31, 4, 7, 1
 	r.Self.SendLate = probe.Quantiles{Count: 469, Min: 10 * us, P50: 2 * ms, P95: 11 * ms, P99: 14200 * us, Max: 80 * ms}
 	r.Self.Reasons = []string{
 		"1 % of packets left more than 14.2ms late, 10ms is the limit",

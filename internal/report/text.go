@@ -141,6 +141,9 @@ func selfText(s *probe.Self) string {
 	if s.SendLate.Count > 0 {
 		text += fmt.Sprintf("; sends %s late (p99), %d slots missed", duration(s.SendLate.P99), s.SlotsMissed)
 	}
+	if s.SendStalls > 0 {
+		text += fmt.Sprintf(", %d sends stalled", s.SendStalls)
+	}
 	if s.ReceiveWake.Count > 0 {
 		text += fmt.Sprintf("; wakes %s after arrival (p99)", duration(s.ReceiveWake.P99))
 	}

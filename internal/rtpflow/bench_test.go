@@ -118,6 +118,7 @@ func BenchmarkEchoStamps(b *testing.B) {
 		}
 		slot := time.Duration(sent) * DefaultFrame
 		e.Sent(uint16(sent), uint32(sent*160), slot, slot+30*time.Microsecond)
+		e.Left(slot, slot+30*time.Microsecond, slot+40*time.Microsecond)
 		if batch[n].came {
 			e.Packet(slot+41*time.Millisecond, slot+41*time.Millisecond+10*time.Microsecond, batch[n].raw[:])
 		}

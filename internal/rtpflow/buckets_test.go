@@ -87,6 +87,7 @@ func TestWindowSpreadCountsEveryJourney(t *testing.T) {
 	for i := range packets {
 		at := time.Duration(i) * DefaultFrame
 		e.Sent(uint16(i), uint32(i*160), at, at)
+		e.Left(at, at, at)
 		stamp := mirror.Reflect(uint16(i), at, at)
 		h := Header{SequenceNumber: uint16(i), SSRC: 5}
 		back := at + 7*time.Millisecond

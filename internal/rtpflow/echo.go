@@ -44,15 +44,31 @@ func NewEcho(c Config) *Echo {
 	return e
 }
 
-// Sent accounts for one packet that left: its sequence number and RTP
-// timestamp, the slot it should have left in, and when it left. Sequence
-// numbers must follow one another. It must not allocate.
+// Sent accounts for one packet that is about to leave: its sequence number and
+// RTP timestamp, the slot it should leave in, and the clock just before the
+// system call that sends it, since it can be back before that call returns.
+// Sequence numbers must follow one another. It must not allocate.
 func (e *Echo) Sent(seq uint16, timestamp uint32, slot, at time.Duration) {
 	if e.self.sent == 0 {
 		e.begin(slot)
 	}
-	e.self.departed(slot, at)
+	e.self.sent++
 	e.up.send(seq, timestamp, int64(at))
+}
+
+// Left accounts for how the packet of the last Sent left: at some time between
+// from, which Sent was told, and to, the clock after the system call. Its
+// lateness is the worst of that. Where the two are so far apart that this host
+// stood still in between (SendStall), nobody knows how much of it the packet
+// waited: it gives no sample of transit or round-trip time, since that would be
+// this host's and look like the network's. It must not allocate.
+func (e *Echo) Left(slot, from, to time.Duration) {
+	e.self.late.Add(to - slot)
+	e.up.leaving = false
+	if to-from > SendStall {
+		e.self.stalls++
+		e.up.unsure.set(e.up.count - 1)
+	}
 }
 
 // Missed accounts for n slots in which nothing was sent though it should have.

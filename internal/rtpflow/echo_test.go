@@ -29,6 +29,7 @@ func rigTime(q int) time.Duration { return time.Duration(q) * DefaultFrame }
 func (r *echoRig) send(lostUp, lostDown bool) {
 	at := rigTime(r.sent)
 	r.e.Sent(uint16(r.sent), uint32(r.sent*160), at, at)
+	r.e.Left(at, at, at)
 	if !lostUp {
 		s := r.mirror.Reflect(uint16(r.sent), at+30*time.Millisecond, at+31*time.Millisecond)
 		if !lostDown {
@@ -43,6 +44,7 @@ func (r *echoRig) send(lostUp, lostDown bool) {
 func (r *echoRig) reflect(lost bool, timestamp uint32) {
 	at := rigTime(r.sent)
 	r.e.Sent(uint16(r.sent), uint32(r.sent*160), at, at)
+	r.e.Left(at, at, at)
 	if !lost {
 		h := Header{SSRC: 9, SequenceNumber: uint16(r.sent), Timestamp: timestamp}
 		r.e.Packet(at+rigTrip, at+rigTrip, h.AppendTo(r.buffer[:0]))
@@ -455,12 +457,14 @@ func TestSelf(t *testing.T) {
 	e := NewEcho(Config{})
 	for i := range 100 {
 		slot := rigTime(i)
-		e.Sent(uint16(i), 0, slot, slot+time.Duration(i+1)*time.Millisecond)
+		left := slot + time.Duration(i+1)*time.Millisecond
+		e.Sent(uint16(i), 0, slot, left-SendStall)
+		e.Left(slot, left-SendStall, left)
 		e.Packet(slot, slot+500*time.Microsecond, nil)
 	}
 	e.Missed(3)
 	got := e.Total()
-	if got.Self.Sent != 100 || got.Self.SlotsMissed != 3 || got.Down.Malformed != 100 {
+	if got.Self.Sent != 100 || got.Self.SlotsMissed != 3 || got.Self.SendStalls != 0 || got.Down.Malformed != 100 {
 		t.Errorf("got %+v", got.Self)
 	}
 	if q := got.Self.SendLate; q.Max != 100*time.Millisecond || !near(float64(q.P99), 99e6, 99e6/64) {

@@ -160,6 +160,7 @@ func (s *simCall) run(e *Echo) (bounds []int64) {
 	send := func(until time.Duration) {
 		for ; next < len(s.sent) && s.sent[next] <= until; next++ {
 			e.Sent(s.seqUp+uint16(next), uint32(next*160), time.Duration(next)*DefaultFrame, s.sent[next])
+			e.Left(time.Duration(next)*DefaultFrame, s.sent[next], s.sent[next])
 		}
 	}
 	var buffer [StampedHeaderSize]byte

@@ -130,6 +130,7 @@ type Summary struct {
 // Self is the error of the instrument itself.
 type Self struct {
 	Sent, SlotsMissed int64
+	SendStalls        int64     // packets whose sending took longer than SendStall
 	SendLate          Quantiles // departure against the slot
 	ReceiveWake       Quantiles // time of the read against the kernel's receive time
 }

@@ -38,6 +38,7 @@ func TestNothingAllocatesPerPacket(t *testing.T) {
 		i++
 		for ; next < len(s.sent) && s.sent[next] <= c.at; next++ {
 			e.Sent(s.seqUp+uint16(next), uint32(next*160), s.sent[next], s.sent[next])
+			e.Left(s.sent[next], s.sent[next], s.sent[next]+time.Duration(next%2)*time.Millisecond)
 		}
 		if c.packet == nil {
 			e.Tick(c.at)

@@ -28,8 +28,10 @@ type uplink struct {
 	lost      bitRing         // is past its grace without having arrived
 	absent    bitRing         // had not arrived when last heard of
 	back      bitRing         // came back to us
+	unsure    bitRing         // left at a time that is not known
 
 	count    int64 // packets sent; the next position
+	leaving  bool  // the last of them is still in the system call that sends it
 	lastSeq  uint16
 	aged     int64 // positions before it were past their grace at the last stamp
 	stampsIn int64
@@ -71,7 +73,9 @@ func (u *uplink) send(seq uint16, timestamp uint32, at int64) {
 	u.lost.clear(u.count)
 	u.absent.clear(u.count)
 	u.back.clear(u.count)
+	u.unsure.clear(u.count)
 	u.count++
+	u.leaving = true
 	u.lastSeq = seq
 	if !u.stamping {
 		u.timestamp[i] = timestamp
@@ -108,18 +112,35 @@ func (u *uplink) returned(at int64, seq uint16, timestamp uint32, s *Stamp) {
 		return
 	}
 	sent := u.sent[q&(ringBits-1)]
+	u.doubt(q, at)
 	if !u.back.has(q) {
 		u.back.set(q)
 		u.at(q).returned++
-		u.journeys.add(time.Duration(at - sent - int64(s.Hold)))
+		if !u.unsure.has(q) {
+			u.journeys.add(time.Duration(at - sent - int64(s.Hold)))
+		}
 	}
 	u.arrived(q, sent, int64(s.Arrival))
 	u.counters(q, s)
 	u.evidence(s, true)
 }
 
+// doubt marks a packet that came back at a time at which the system call that
+// sends it had been running for too long and was not over.
+func (u *uplink) doubt(q, at int64) {
+	if u.leaving && q == u.count-1 && at-u.sent[q&(ringBits-1)] > int64(SendStall) {
+		u.unsure.set(q)
+	}
+}
+
 // arrived takes in when a packet reached the echo.
 func (u *uplink) arrived(q, sent, arrival int64) {
+	if u.unsure.has(q) {
+		if !u.lost.has(q) {
+			u.have.set(q)
+		}
+		return
+	}
 	if !u.jitter.primed {
 		u.arrival = arrival
 		u.zero = arrival - sent
@@ -243,9 +264,12 @@ func (u *uplink) reflected(at int64, seq uint16, timestamp uint32) {
 		return
 	}
 	u.matched++
+	u.doubt(q, at)
 	if !u.back.has(q) {
 		u.back.set(q)
-		u.journeys.add(time.Duration(at - u.sent[q&(ringBits-1)]))
+		if !u.unsure.has(q) {
+			u.journeys.add(time.Duration(at - u.sent[q&(ringBits-1)]))
+		}
 	}
 }
 

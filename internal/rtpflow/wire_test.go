@@ -126,6 +126,7 @@ func FuzzReceiver(f *testing.F) {
 		chunk := int(size) + 1
 		for i := range 40 {
 			e.Sent(uint16(i), uint32(i*160), at, at)
+			e.Left(at, at, at)
 		}
 		for n := 0; len(data) > 0; n++ {
 			part := data[:min(chunk, len(data))]
