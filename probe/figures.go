@@ -17,7 +17,7 @@ func (c *call) closeWindows(now time.Duration) {
 		if !ok {
 			return
 		}
-		if w.RoundTrip.Sent == 0 && w.Down.Expected == 0 {
+		if isEmpty(&w) {
 			continue // cut at the very end of sending
 		}
 		if c.peer != nil {
@@ -26,6 +26,14 @@ func (c *call) closeWindows(now time.Duration) {
 		c.result.Echo = EchoKind(kind.String())
 		c.keep(c.window(&w, n))
 	}
+}
+
+// isEmpty reports whether a window tells of no packet. One without a packet of
+// its own can tell of a copy that came when its window was closed already.
+func isEmpty(w *rtpflow.Window) bool {
+	up, down := &w.Up, &w.Down
+	return w.RoundTrip.Sent == 0 && down.Expected == 0 &&
+		up.Duplicated+up.Reordered+up.Late == 0 && down.Duplicated+down.Reordered+down.Late == 0
 }
 
 // sinceMedia counts a window's start from that of the first one.
