@@ -11,13 +11,12 @@ import (
 
 // Times of the media step.
 const (
-	reportInterval = time.Second            // between our RTCP reports
-	liveInterval   = 500 * time.Millisecond // between glimpses for an observer
-	stoppedAfter   = 2 * time.Second        // without a returned packet at the end of a call: media stopped
-	drainStep      = 20 * time.Millisecond  // between looks at whether the last packets' fate is known
-	drainPoll      = 200 * time.Millisecond // between requests for the far end's last report
-	drainGrace     = time.Second            // a packet that is not back by then is lost
-	drainAtMost    = 4 * time.Second
+	liveInterval = 500 * time.Millisecond // between glimpses for an observer
+	stoppedAfter = 2 * time.Second        // without a returned packet at the end of a call: media stopped
+	drainStep    = 20 * time.Millisecond  // between looks at whether the last packets' fate is known
+	drainPoll    = 200 * time.Millisecond // between requests for the far end's last report
+	drainGrace   = time.Second            // a packet that is not back by then is lost
+	drainAtMost  = 4 * time.Second
 )
 
 // talk sends the clip for the call's duration and measures what comes back. The
@@ -51,7 +50,7 @@ func (c *call) run(ctx context.Context, start time.Duration) error {
 	x := c.exchange
 	end := start + c.target.Duration
 	firstBy := start + c.target.Deadlines.FirstMedia
-	report, cut, live := start+reportInterval/2, start+c.target.Window, start+liveInterval
+	report, cut, live := start+peer.ReportInterval(true), start+c.target.Window, start+liveInterval
 	if c.target.OnLive == nil {
 		live = end + time.Hour // never
 	}
@@ -61,7 +60,7 @@ func (c *call) run(ctx context.Context, start time.Duration) error {
 		now := mono.Now()
 		if now >= report {
 			x.report(now)
-			report += reportInterval
+			report = now + peer.ReportInterval(false)
 		}
 		if now >= cut {
 			x.cut(now)

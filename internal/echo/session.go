@@ -18,7 +18,6 @@ import (
 
 // Times of a session.
 const (
-	reportInterval = time.Second
 	// reportPause bounds how often a caller's report may call for one of ours.
 	reportPause = 100 * time.Millisecond
 
@@ -134,14 +133,14 @@ func (one *session) serve(ctx context.Context) string {
 		return err.Error()
 	}
 	one.media.start(ctx)
-	tick := time.NewTicker(reportInterval)
-	defer tick.Stop()
+	due := time.NewTimer(peer.ReportInterval(true))
+	defer due.Stop()
 	limit := time.NewTimer(one.server.config.MaxDuration)
 	defer limit.Stop()
 	var reported time.Duration
 	for {
 		select {
-		case <-tick.C:
+		case <-due.C:
 		case <-one.poke:
 			if mono.Now()-reported < reportPause {
 				continue
@@ -157,6 +156,7 @@ func (one *session) serve(ctx context.Context) string {
 		}
 		reported = mono.Now()
 		one.report("")
+		due.Reset(peer.ReportInterval(false))
 	}
 }
 
