@@ -8,6 +8,8 @@
 package config
 
 import (
+	"fmt"
+
 	"go.yaml.in/yaml/v3"
 
 	"github.com/earshot-voip/earshot/internal/agent"
@@ -29,11 +31,18 @@ type Config struct {
 // defaults, with the targets of targets_files, without secrets.
 func (c *Config) Render() []byte { return c.shown }
 
+// Summary says in a line what the configuration asks for.
+func (c *Config) Summary() string {
+	n := c.Plan.Continuous()
+	return fmt.Sprintf("%d targets on schedule, %d without pause, %d modules; %.1f of %d calls at once on average, %s a day",
+		len(c.Plan.Jobs)-n, n, len(c.Modules), c.Plan.Load(), c.Plan.Budget.ParallelCalls, about(c.Plan.BytesPerDay()))
+}
+
 // file is the configuration file: what it may hold, and under which key.
 type file struct {
-	Site         string        `yaml:"site,omitempty"`
-	Defaults     defaults      `yaml:"defaults,omitempty"`
-	Limits       limits        `yaml:"limits,omitempty"`
+	Site         string   `yaml:"site,omitempty"`
+	Defaults     defaults `yaml:"defaults,omitempty"`
+	judging      `yaml:",inline"`
 	Targets      yaml.Node     `yaml:"targets,omitempty"`
 	TargetsFiles []string      `yaml:"targets_files,omitempty"`
 	Modules      yaml.Node     `yaml:"modules,omitempty"`
@@ -48,12 +57,25 @@ type budget struct {
 	BytesPerDay   Size `yaml:"bytes_per_day,omitempty"`
 }
 
+// judging is from where on a call is degraded, or not to be trusted: of all
+// targets and modules, or of one.
+type judging struct {
+	Limits limits `yaml:"limits,omitempty"`
+	Trust  trust  `yaml:"trust,omitempty"`
+}
+
 // limits beyond which a call counts as degraded.
 type limits struct {
 	BadMOS float64  `yaml:"bad_mos,omitempty"`
 	Loss   Share    `yaml:"loss,omitempty"`
 	Jitter Duration `yaml:"jitter,omitempty"`
 	RTT    Duration `yaml:"rtt,omitempty"`
+}
+
+// trust is how much this host itself may be late before its calls say nothing.
+type trust struct {
+	SendLate Duration `yaml:"send_late,omitempty"`
+	Missed   Share    `yaml:"missed,omitempty"`
 }
 
 // defaults hold for every target that does not say otherwise.
@@ -102,12 +124,12 @@ type target struct {
 	URL      string `yaml:"url"`
 	schedule `yaml:",inline"`
 	settings `yaml:",inline"`
-	Limits   limits `yaml:"limits"`
+	judging  `yaml:",inline"`
 }
 
 // module is one entry of modules.
 type module struct {
 	Allow    []string `yaml:"allow"`
 	settings `yaml:",inline"`
-	Limits   limits `yaml:"limits"`
+	judging  `yaml:",inline"`
 }

@@ -127,7 +127,7 @@ func (r *reading) group(p place, n *yaml.Node) {
 // add takes a target into the plan.
 func (r *reading) add(p place, t target) {
 	before := len(r.problems)
-	j := t.job(p, r.file.Site, r.file.Limits)
+	j := t.job(p, r.file.Site, r.file.judging)
 	if first, twice := r.names[j.Name()]; twice && j.Name() != "" {
 		p.problem("name", "%q is also the name of the target at %s; hint: give each target a name of its own", j.Name(), first.where())
 	}

@@ -138,10 +138,11 @@ func glob(pattern, text string) bool {
 }
 
 // module turns an entry into what /probe does.
-func (m *module) module(p place, name, site string, general limits) Module {
+func (m *module) module(p place, name, site string, general judging) Module {
 	out := Module{Name: name, Allow: m.Allow, call: m.settings.target(p)}
 	out.call.Site = site
-	out.call.Limits = m.Limits.over(general).probe(p.under("limits"))
+	m.judging.check(p)
+	m.judging.over(general).set(&out.call)
 	if len(m.Allow) == 0 {
 		p.problem("allow", "is missing: without it nothing can be probed; hint: list URLs, as in [\"https://echo.example.com/*\"]")
 	}

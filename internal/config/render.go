@@ -32,7 +32,7 @@ func (r *reading) render(c *Config) []byte {
 	}
 	for name, m := range e.Modules {
 		m.settings.fill(c.Modules[name].call.WithDefaults())
-		m.Limits = shownLimits(c.Modules[name].call.WithDefaults().Limits)
+		m.judging = judgingOf(c.Modules[name].call.WithDefaults())
 		e.Modules[name] = m
 	}
 	for i, one := range r.file.RemoteWrite {
@@ -53,7 +53,7 @@ func (t *target) fill(j agent.Job) {
 	t.Name, t.URL = j.Name(), harmless(j.Target.URL)
 	t.Mode, t.Every, t.Renew = string(j.Mode), Duration{}, Duration{}
 	t.settings.fill(j.Target)
-	t.Limits = shownLimits(j.Target.Limits)
+	t.judging = judgingOf(j.Target)
 	if j.Mode == agent.Continuous {
 		t.Renew.Duration, t.Duration, t.Timeout = j.Renew, Duration{}, Duration{}
 		return
@@ -65,8 +65,4 @@ func (s *settings) fill(t probe.Target) {
 	s.Duration.Duration, s.Window.Duration, s.Timeout.Duration = t.Duration, t.Window, t.Timeout
 	s.Codec, s.Relay, s.DSCP = t.Codec, string(t.Relay), cmp.Or(string(t.DSCP), "ef")
 	s.Via = harmless(s.Via)
-}
-
-func shownLimits(l probe.Limits) limits {
-	return limits{BadMOS: l.BadMOS, Loss: Share(l.Loss), Jitter: Duration{l.Jitter}, RTT: Duration{l.RTT}}
 }

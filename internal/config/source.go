@@ -85,10 +85,10 @@ func (r *reading) config(text []byte) *Config {
 	}
 	r.doc.decode(root, "", reflect.ValueOf(&r.file).Elem())
 	top := place{doc: r.doc, reading: r}
-	r.file.Limits.probe(top.under("limits"))
+	r.file.judging.check(top)
 	r.targets(r.doc, &r.file.Targets, "targets")
 	r.discover(top)
-	if len(r.jobs) == 0 && len(r.file.TargetsFiles) == 0 && r.file.Modules.Kind == 0 {
+	if len(r.file.Targets.Content)+len(r.file.TargetsFiles)+len(r.file.Modules.Content) == 0 {
 		top.problem("targets", "there is nothing to call; hint: name a target, targets_files or a module")
 	}
 	c := &Config{
@@ -152,7 +152,7 @@ func (r *reading) modules(top place) map[string]Module {
 	r.doc.decode(&r.file.Modules, "modules", reflect.ValueOf(&entries).Elem())
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		m := entries[name]
-		list[name] = m.module(top.under("modules").under(name), name, r.file.Site, r.file.Limits)
+		list[name] = m.module(top.under("modules").under(name), name, r.file.Site, r.file.judging)
 		r.shown.Modules[name] = m
 	}
 	return list

@@ -28,7 +28,7 @@ const (
 
 // job turns an entry into what the agent does. What is wrong with it is noted
 // at its place.
-func (t *target) job(p place, site string, general limits) agent.Job {
+func (t *target) job(p place, site string, general judging) agent.Job {
 	j := agent.Job{
 		Target: t.settings.target(p),
 		Mode:   agent.Mode(cmp.Or(t.Mode, string(agent.Periodic))),
@@ -36,7 +36,8 @@ func (t *target) job(p place, site string, general limits) agent.Job {
 		Renew:  cmp.Or(t.Renew.Duration, defaultRenew),
 	}
 	j.Target.Name, j.Target.Site, j.Target.URL = t.Name, site, t.URL
-	j.Target.Limits = t.Limits.over(general).probe(p.under("limits"))
+	t.judging.check(p)
+	t.judging.over(general).set(&j.Target)
 	checkURL(p, t.URL)
 	t.checkSignaling(p, t.URL)
 	reportTarget(p, j.Target)
@@ -149,19 +150,4 @@ func (s *settings) checkSignaling(p place, text string) {
 			p.problem(k.key, "has no meaning for %s; hint: token_file is the credential of HTTP targets", u.Scheme)
 		}
 	}
-}
-
-// over is the limits with those of general where nothing is said.
-func (l limits) over(general limits) limits {
-	return limits{
-		BadMOS: cmp.Or(l.BadMOS, general.BadMOS), Loss: cmp.Or(l.Loss, general.Loss),
-		Jitter: cmp.Or(l.Jitter, general.Jitter), RTT: cmp.Or(l.RTT, general.RTT),
-	}
-}
-
-func (l limits) probe(p place) probe.Limits {
-	if l.BadMOS == 0 && p.given("bad_mos") {
-		p.problem("bad_mos", "must be within 1..4.5, is 0")
-	}
-	return probe.Limits{BadMOS: l.BadMOS, Loss: float64(l.Loss), Jitter: l.Jitter.Duration, RTT: l.RTT.Duration}
 }
