@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -55,10 +54,14 @@ func (m sideBySide) Run() int {
 //	serve NAME ARG...            run earshot echo in the background until the script
 //	                             ends; $NAME is its URL, $NAME_ADDRESS and $NAME_PORT
 //	                             are from it, NAME.out its standard output
-//	halt NAME                    interrupt it; it must end well; stdout and stderr are its own
+//	begin NAME COMMAND ARG...    run any earshot in the background
+//	await NAME REGEXP            wait until its standard error has a match, after the last one
+//	signal NAME SIGNAL           send HUP, INT, TERM or KILL
+//	halt NAME [SIGNAL]           interrupt it; it must end well; stdout and stderr are its own
 //	[!] json FILE PATH WANT      the value at PATH is WANT, as JSON or as a bare string
 //	json FILE PATH OP NUMBER     OP is <, > or ==
 //	json FILE PATH = FILE2 PATH2 both have the same value
+//	expand FILE                  put the values of variables in place of ${NAME}
 //	certificates                 write ca.pem, and cert.pem and key.pem for 127.0.0.1
 //	closedport NAME              $NAME is an address at which nothing listens
 //
@@ -71,11 +74,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(6 * patience), // a program that hangs ends its script, not the run
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": runWithCode, "serve": serve, "halt": halt, "json": checkJSON,
-			"certificates": writeCertificates(ca), "closedport": closedPort,
+			"code": runWithCode, "serve": serve, "json": checkJSON,
+			"begin": begin, "await": await, "signal": sendSignal, "halt": halt,
+			"expand": expand, "certificates": writeCertificates(ca), "closedport": closedPort,
 		},
 		Setup: func(env *testscript.Env) error {
-			env.Values[servers{}] = map[string]*server{}
+			env.Values[backgrounds{}] = map[string]*background{}
 			return nil
 		},
 	})
@@ -100,94 +104,6 @@ func exitOf(ts *testscript.TestScript, command []string) string {
 		return "0"
 	}
 	return strconv.Itoa(exit.ExitCode())
-}
-
-type servers struct{} // key of the running servers
-
-type server struct {
-	cmd    *exec.Cmd
-	out    *os.File
-	errors strings.Builder // complete when read is closed
-	read   chan struct{}
-}
-
-// patience bounds what a script waits for. It is reached by broken code only.
-const patience = 20 * time.Second
-
-func serve(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 1 {
-		ts.Fatalf("usage: serve NAME arg...")
-	}
-	program, err := exec.LookPath("earshot")
-	ts.Check(err)
-	s := &server{cmd: exec.Command(program, append([]string{"echo"}, args[1:]...)...), read: make(chan struct{})}
-	s.cmd.Dir = ts.MkAbs(".")
-	s.out, err = os.Create(ts.MkAbs(args[0] + ".out"))
-	ts.Check(err)
-	s.cmd.Stdout = s.out
-	r, w, err := os.Pipe()
-	ts.Check(err)
-	s.cmd.Stderr = w
-	ts.Check(s.cmd.Start())
-	w.Close()
-	ts.Defer(func() {
-		_ = s.cmd.Process.Kill()
-		<-s.read
-		_ = s.cmd.Wait()
-		s.out.Close()
-	})
-
-	url := make(chan string, 1)
-	go func() {
-		defer close(s.read)
-		defer r.Close()
-		lines := bufio.NewScanner(r)
-		for lines.Scan() {
-			s.errors.WriteString(lines.Text() + "\n")
-			if rest, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
-				one, _, _ := strings.Cut(rest, ",")
-				url <- one
-			}
-		}
-	}()
-	select {
-	case one := <-url:
-		ts.Setenv(args[0], one)
-		_, address, _ := strings.Cut(one, "://")
-		address, _, _ = strings.Cut(address, "/")
-		ts.Setenv(args[0]+"_ADDRESS", address)
-		ts.Setenv(args[0]+"_PORT", address[strings.LastIndex(address, ":")+1:])
-	case <-s.read:
-		ts.Fatalf("earshot echo ended: %s", s.errors.String())
-	case <-time.After(patience):
-		ts.Fatalf("earshot echo does not listen")
-	}
-	ts.Value(servers{}).(map[string]*server)[args[0]] = s
-}
-
-func halt(ts *testscript.TestScript, neg bool, args []string) {
-	s := ts.Value(servers{}).(map[string]*server)[args[0]]
-	if neg || s == nil {
-		ts.Fatalf("usage: halt NAME, of a running server")
-	}
-	ts.Check(s.cmd.Process.Signal(os.Interrupt))
-	ended := make(chan error, 1)
-	go func() {
-		<-s.read
-		ended <- s.cmd.Wait()
-	}()
-	select {
-	case err := <-ended:
-		if err != nil {
-			ts.Fatalf("%v: %s", err, s.errors.String())
-		}
-	case <-time.After(patience):
-		ts.Fatalf("earshot echo does not end")
-	}
-	text, err := os.ReadFile(s.out.Name())
-	ts.Check(err)
-	_, _ = ts.Stdout().Write(text)
-	_, _ = io.WriteString(ts.Stderr(), s.errors.String())
 }
 
 func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
@@ -255,6 +171,14 @@ func element(list []any, key string) any {
 		}
 	}
 	return nil
+}
+
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expand FILE")
+	}
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 func writeCertificates(ca *signalingtest.CA) func(*testscript.TestScript, bool, []string) {

@@ -10,6 +10,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,8 +27,9 @@ import (
 
 // Config of an agent. The zero value of each field is its default.
 type Config struct {
-	Observer Observer     // nil: nobody
-	Log      *slog.Logger // nil: none
+	Observer  Observer     // nil: nobody
+	Log       *slog.Logger // nil: none
+	UserAgent string       // how calls name this program to servers; default earshot
 
 	// Call places one call; default probe.Run. It must end soon after the
 	// target's End is closed, and at once when ctx ends.
@@ -40,6 +42,7 @@ type Agent struct {
 	call     func(context.Context, probe.Target) (*probe.Result, error)
 	observer Observer
 	log      *slog.Logger
+	program  string    // as user agent
 	start    time.Time // with its monotonic reading: all times of the schedule count from here
 	ctx      context.Context
 	cancel   context.CancelFunc // of all calls, when they do not end in time
@@ -59,7 +62,7 @@ type Agent struct {
 // New returns an agent with nothing to do. Close must be called in the end.
 func New(c Config) *Agent {
 	a := &Agent{
-		call: c.Call, observer: c.Observer, log: c.Log,
+		call: c.Call, observer: c.Observer, log: c.Log, program: cmp.Or(c.UserAgent, "earshot"),
 		start: time.Now(), workers: map[string]*worker{},
 	}
 	if a.call == nil {

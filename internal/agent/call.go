@@ -37,7 +37,7 @@ func (w *worker) begin(t probe.Target, retest bool) *running {
 		Call: Call{ID: newID(), Started: time.Now()}, retest: retest, began: a.now(),
 		asked: make(chan struct{}), up: make(chan struct{}), done: make(chan struct{}),
 	}
-	t.ID, t.End, t.Log = r.ID, r.asked, a.log
+	t.ID, t.End, t.Log, t.UserAgent = r.ID, r.asked, a.log, a.program
 	t.OnWindow = func(window probe.Window) { w.window(r, window) }
 	a.running.Add(1)
 	w.mu.Lock()

@@ -147,7 +147,7 @@ var modules = map[string]moduleRule{
 
 	"github.com/coder/websocket": {code: []string{"internal/signaling", "internal/signaling/sipws", "internal/signaling/janus", "internal/signaling/signalingtest"},
 		reason: "WebSocket under the adapters that need it"},
-	"github.com/prometheus/client_golang": {code: []string{"internal/exporter", "internal/remotewrite"},
+	"github.com/prometheus/client_golang": {code: []string{"internal/exporter", "internal/remotewrite", "cmd/earshot"},
 		reason: "the exporter makes metrics; remote write takes what is gathered"},
 	"github.com/prometheus/client_model": {code: []string{"internal/exporter", "internal/remotewrite"},
 		reason: "the form in which a collector hands over a series"},
