@@ -202,3 +202,24 @@ func TestFullQueueKeepsFailures(t *testing.T) {
 		t.Errorf("dropped %d, want 4: nothing may make way for it", dropped)
 	}
 }
+
+// TestPointsWhenTheClockWasSet: what was written while the clock was wrong must
+// not hide what was written before.
+func TestPointsWhenTheClockWasSet(t *testing.T) {
+	s := openTest(t, Config{})
+	for n := range 30 {
+		r := testCall("a", n, probe.Good)
+		if n%10 == 5 {
+			r.Started = began.Add(-1000 * time.Hour)
+		}
+		s.Ended(agent.Job{}, r)
+	}
+	flush(t, s)
+	points, err := s.Points("a", began.Add(2*time.Minute))
+	if err != nil || len(points) != 28-3 {
+		t.Fatalf("got %d points and %v, want 25", len(points), err)
+	}
+	if !slices.IsSortedFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) }) {
+		t.Error("points are out of order")
+	}
+}

@@ -44,7 +44,7 @@ func decodePoint(b []byte) (Point, error) {
 	if len(b) != pointSize || b[0] != pointVersion || int(b[1]) >= len(pointVerdicts) || int(b[2]) >= len(pointScales) {
 		return Point{}, errPoint
 	}
-	p := Point{Time: pointTime(b), Verdict: pointVerdicts[b[1]]}
+	p := Point{Time: time.Unix(0, int64(binary.BigEndian.Uint64(b[4:]))).UTC(), Verdict: pointVerdicts[b[1]]}
 	p.Scale = pointScales[b[2]]
 	for i, x := range p.figures() {
 		if v := math.Float32frombits(binary.BigEndian.Uint32(b[12+4*i:])); !math.IsNaN(float64(v)) {
@@ -52,11 +52,6 @@ func decodePoint(b []byte) (Point, error) {
 		}
 	}
 	return p, nil
-}
-
-// pointTime reads the time alone; b must be a point.
-func pointTime(b []byte) time.Time {
-	return time.Unix(0, int64(binary.BigEndian.Uint64(b[4:]))).UTC()
 }
 
 // figures lists the places of the figures in their order on disk.

@@ -36,6 +36,7 @@ const (
 	DefaultLimit = 50
 	MaxLimit     = 1000
 	scanMost     = 20000 // calls looked at for one page
+	olderInRow   = 200   // points before the time asked for, that end the search: the clock may have been set
 )
 
 // List returns the calls that match, the last first. It may return fewer than
@@ -187,22 +188,26 @@ func (s *Store) Points(name string, since time.Time) ([]Point, error) {
 		if target == nil || target.Bucket(bucketPoints) == nil {
 			return nil
 		}
-		return target.Bucket(bucketPoints).ForEach(func(key, value []byte) error {
+		c, early := target.Bucket(bucketPoints).Cursor(), 0
+		for key, value := c.Last(); key != nil && early < olderInRow; key, value = c.Prev() {
 			payload, err := unseal(key, value)
 			if err != nil {
 				return err
 			}
-			if len(payload) == pointSize && pointTime(payload).Before(since) {
-				return nil
-			}
 			p, err := decodePoint(payload)
-			if err != nil {
+			switch {
+			case err != nil:
 				return damaged("%v", err)
+			case p.Time.Before(since):
+				early++
+				continue
 			}
+			early = 0
 			points = append(points, p)
-			return nil
-		})
+		}
+		return nil
 	})
+	slices.Reverse(points)
 	slices.SortStableFunc(points, func(a, b Point) int { return a.Time.Compare(b.Time) })
 	return points, err
 }

@@ -23,11 +23,16 @@ const (
 	fillPage    = 0.9 // keys are appended, so pages need no room in the middle
 )
 
+var _ agent.Observer = (*Store)(nil)
+
 // Added is part of agent.Observer; the history has no use for it.
 func (s *Store) Added(agent.Job) {}
 
 // Started is part of agent.Observer; a call is kept when it has ended.
 func (s *Store) Started(agent.Job, string, time.Time) {}
+
+// Dropped is part of agent.Observer; such a call says nothing.
+func (s *Store) Dropped(agent.Job, string) {}
 
 // Removed is part of agent.Observer; what a target did stays.
 func (s *Store) Removed(agent.Job) {}

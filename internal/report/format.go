@@ -31,6 +31,12 @@ func quantity(d time.Duration) (number, unit string) {
 	return fmt.Sprintf("%.0f", ms/1000), "s"
 }
 
+// Duration renders a time with three significant digits and its unit.
+func Duration(d time.Duration) string { return duration(d) }
+
+// Percent renders a ratio; it never shows zero for what is not zero.
+func Percent(ratio float64) string { return percent(ratio) }
+
 func duration(d time.Duration) string {
 	number, unit := quantity(d)
 	return number + " " + unit
