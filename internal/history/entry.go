@@ -45,8 +45,8 @@ type Point struct {
 	Figures
 }
 
-// newEntry condenses a result.
-func newEntry(r *probe.Result) Entry {
+// NewEntry condenses a result.
+func NewEntry(r *probe.Result) Entry {
 	e := Entry{
 		ID: r.ID, Name: r.Name, Site: r.Site, Target: r.Target,
 		Started: r.Started.UTC().Truncate(time.Millisecond), Elapsed: r.Elapsed.Seconds(),
@@ -65,8 +65,8 @@ func (e Entry) point() Point {
 	return Point{Time: at, Verdict: e.Verdict, Figures: e.Figures}
 }
 
-// newWindowPoint is the point of a window that closed just then.
-func newWindowPoint(at time.Time, w *probe.Window) Point {
+// NewWindowPoint is the point of a window that closed just then.
+func NewWindowPoint(at time.Time, w *probe.Window) Point {
 	p := Point{Time: at.UTC(), Figures: newFigures(&w.Uplink, &w.Downlink, w.RTT)}
 	if !w.Trusted {
 		p.Verdict = probe.Untrusted

@@ -37,6 +37,7 @@ type Config struct {
 	// confirmation with them; default 300 ms.
 	Gather time.Duration
 	Log    *slog.Logger
+	Now    func() time.Time // when a window closed; nil: time.Now
 }
 
 func (c Config) withDefaults() Config {
@@ -46,6 +47,9 @@ func (c Config) withDefaults() Config {
 	c.Points = cmp.Or(c.Points, 20000)
 	c.Queue = cmp.Or(c.Queue, 1024)
 	c.Gather = cmp.Or(c.Gather, 300*time.Millisecond)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -187,6 +187,11 @@ func TestOnlyWindowsOfContinuousCallsArePoints(t *testing.T) {
 	if err != nil || len(points) != 2 {
 		t.Fatalf("got %v and %d points, want 2", err, len(points))
 	}
+	s.Ended(agent.Job{Mode: agent.Continuous}, testCall("c", 1, probe.Good)) // its windows have been told
+	flush(t, s)
+	if again, err := s.Points("c", time.Time{}); err != nil || len(again) != 2 {
+		t.Errorf("got %v and %d points after the call ended, want 2", err, len(again))
+	}
 	if points[0].Verdict != "" || points[1].Verdict != probe.Untrusted || points[0].Scale != "fb" || *points[0].Uplink.MOS != 4 || points[0].RTT != nil {
 		t.Errorf("got %s", asJSON(points))
 	}

@@ -10,6 +10,7 @@ import (
 // item waits to be written: a call, or a point of a window.
 type item struct {
 	result *probe.Result
+	told   bool   // the call's windows have been points before it ended
 	name   string // of the target, of a point
 	point  Point
 }

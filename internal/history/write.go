@@ -40,12 +40,14 @@ func (s *Store) Removed(agent.Job) {}
 // Window keeps the figures of a window of a call that stays up. It does not block.
 func (s *Store) Window(job agent.Job, _ string, w probe.Window) {
 	if job.Mode == agent.Continuous {
-		s.queue.put(item{name: job.Name(), point: newWindowPoint(time.Now(), &w)})
+		s.queue.put(item{name: job.Name(), point: NewWindowPoint(s.config.Now(), &w)})
 	}
 }
 
 // Ended keeps a call. It does not block.
-func (s *Store) Ended(_ agent.Job, r *probe.Result) { s.queue.put(item{result: r}) }
+func (s *Store) Ended(job agent.Job, r *probe.Result) {
+	s.queue.put(item{result: r, told: job.Mode == agent.Continuous && len(r.Windows) > 0})
+}
 
 // record is an item as it goes to disk.
 type record struct {
@@ -54,7 +56,7 @@ type record struct {
 	good   bool
 	id     []byte
 	report []byte
-	point  []byte
+	point  []byte // nil: none
 }
 
 // write is the writer's goroutine.
@@ -121,7 +123,7 @@ func newRecord(i item) (record, error) {
 	if i.result == nil {
 		return record{name: bucketName(i.name), point: i.point.encode()}, nil
 	}
-	e := newEntry(i.result)
+	e := NewEntry(i.result)
 	if e.ID == "" {
 		e.ID = fmt.Sprintf("%016x", e.Started.UnixNano())
 	}
@@ -130,10 +132,14 @@ func newRecord(i item) (record, error) {
 	if err := errors.Join(report.JSON(z, i.result), z.Close()); err != nil {
 		return record{}, err
 	}
-	return record{
+	r := record{
 		name: bucketName(e.Name), entry: e.encode(), good: e.Verdict == probe.Good,
-		id: []byte(e.ID), report: packed.Bytes(), point: e.point().encode(),
-	}, nil
+		id: []byte(e.ID), report: packed.Bytes(),
+	}
+	if !i.told {
+		r.point = e.point().encode()
+	}
+	return r, nil
 }
 
 // bucketName is the name of a target's bucket: it is never empty, nor longer
@@ -206,8 +212,10 @@ func (s *Store) put(tx *bbolt.Tx, r record) error {
 		return err
 	}
 	key := binary.BigEndian.AppendUint64(nil, number)
-	if err := insert(target, bucketPoints, key, r.point); err != nil {
-		return err
+	if r.point != nil {
+		if err := insert(target, bucketPoints, key, r.point); err != nil {
+			return err
+		}
 	}
 	if r.entry != nil {
 		class := bucketBad
