@@ -68,6 +68,8 @@ var places = map[string]place{
 
 	"internal/remotewrite": {level: 3, reason: "pushes what a Gatherer gives; it knows no metric by its name"},
 
+	"internal/web": {level: 6, reason: "what the agent shows over HTTP"},
+
 	"cmd/earshot": {level: 7, reason: "flags to structs, results to exit codes"},
 	"bench/...":   {level: 7, reason: "whole-system figures; uses everything"},
 
@@ -147,8 +149,8 @@ var modules = map[string]moduleRule{
 
 	"github.com/coder/websocket": {code: []string{"internal/signaling", "internal/signaling/sipws", "internal/signaling/janus", "internal/signaling/signalingtest"},
 		reason: "WebSocket under the adapters that need it"},
-	"github.com/prometheus/client_golang": {code: []string{"internal/exporter", "internal/remotewrite", "cmd/earshot"},
-		reason: "the exporter makes metrics; remote write takes what is gathered"},
+	"github.com/prometheus/client_golang": {code: []string{"internal/exporter", "internal/remotewrite", "internal/web", "cmd/earshot"},
+		reason: "the exporter makes metrics; remote write takes what is gathered; /probe answers with it"},
 	"github.com/prometheus/client_model": {code: []string{"internal/exporter", "internal/remotewrite"},
 		reason: "the form in which a collector hands over a series"},
 	"github.com/prometheus/common": {code: []string{"internal/remotewrite"}, tests: []string{"internal/exporter"},
@@ -166,6 +168,13 @@ var modules = map[string]moduleRule{
 
 	"github.com/prometheus/client_golang/exp": {code: []string{"internal/remotewrite"},
 		reason: "the client and the messages of Remote Write"},
+
+	"github.com/prometheus/exporter-toolkit": {code: []string{"internal/web"},
+		reason: "TLS, passwords and sockets of systemd, as in every exporter"},
+	"github.com/chromedp/chromedp": {tests: []string{"internal/web"},
+		reason: "drives a real browser over the pages"},
+	"github.com/chromedp/cdproto": {tests: []string{"internal/web"},
+		reason: "the browser's protocol, of chromedp"},
 
 	"go.etcd.io/bbolt": {code: []string{"internal/history"},
 		reason: "the file of the history"},

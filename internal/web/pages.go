@@ -5,7 +5,6 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -186,16 +185,12 @@ func (b overviewBody) Title() string {
 
 // targetBody is the page of a target.
 type targetBody struct {
-	Watch    watch
-	Spans    []spanLink
-	Span     string
-	Plots    []plot
-	Failed   int
-	Points   int
-	Calls    []history.Entry
-	Filter   string // verdict
-	Next     string // query of the next page
-	AllQuery string
+	Watch  watch
+	Spans  []spanLink
+	Span   string
+	Plots  []plot
+	Points int
+	Calls  []history.Entry
 }
 
 func (s *Server) target(w http.ResponseWriter, r *http.Request) {
@@ -221,7 +216,7 @@ func (s *Server) targetBody(r *http.Request) (*targetBody, error) {
 		if job.Job.Name() != r.PathValue("name") {
 			continue
 		}
-		b := &targetBody{Span: spanLabel(over), AllQuery: url.Values{"target": {job.Job.Name()}}.Encode()}
+		b := &targetBody{Span: spanLabel(over)}
 		if b.Watch, err = s.watch(job, now); err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/earshot-voip/earshot/internal/config"
+	"github.com/earshot-voip/earshot/internal/exporter"
 	"github.com/earshot-voip/earshot/internal/report"
 	"github.com/earshot-voip/earshot/probe"
 )
@@ -64,7 +65,7 @@ func (s *Server) probe(w http.ResponseWriter, r *http.Request) {
 		s.refuseProbe(w, refusal(http.StatusBadRequest, "see target in the request", "%v", err))
 		return
 	}
-	metrics := promhttp.HandlerFor(s.config.Shot(target, result), promhttp.HandlerOpts{EnableOpenMetrics: true})
+	metrics := promhttp.HandlerFor(exporter.Shot(target, result), promhttp.HandlerOpts{EnableOpenMetrics: true})
 	if !debug {
 		metrics.ServeHTTP(w, r)
 		return

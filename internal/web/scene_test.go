@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,8 +51,42 @@ type sceneTarget struct {
 	call  func(at time.Time, n int) *probe.Result // nil: none at that time
 }
 
-// newScene fills a history with some hours of calls, from a seed.
+// built is the one scene of all tests; its history is only read.
+var built = struct {
+	once sync.Once
+	scene
+	folder string
+	err    error
+}{}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.store != nil {
+		_ = built.store.Close()
+		_ = os.RemoveAll(built.folder)
+	}
+	os.Exit(code)
+}
+
+// newScene is the scene with a server of its own.
 func newScene(t testing.TB) *scene {
+	t.Helper()
+	built.once.Do(func() { built.err = built.build(t) })
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	sc := built.scene
+	sc.status.Jobs = slices.Clone(sc.status.Jobs)
+	sc.config = Config{
+		Version: "0.2.0", Loaded: func() *config.Config { return &sc.file }, Metrics: http.NotFoundHandler(),
+		Now: func() time.Time { return sceneNow }, History: sc.store, Status: func() agent.Status { return sc.status },
+	}
+	sc.server = New(sc.config)
+	return &sc
+}
+
+// build fills a history with some hours of calls, from a seed.
+func (sc *scene) build(t testing.TB) error {
 	t.Helper()
 	random := rand.New(rand.NewPCG(7, 7))
 	noise := func(scale float64) float64 { return scale * math.Abs(random.NormFloat64()) }
@@ -91,18 +127,16 @@ func newScene(t testing.TB) *scene {
 		{"sip-trunk", agent.Continuous, 0, nil},
 		{"lab", agent.Periodic, 10 * time.Minute, nil},
 	}
-	sc := &scene{file: config.Config{Site: "paris-front-office"}}
+	sc.file = config.Config{Site: "paris-front-office"}
 	var err error
-	sc.store, err = history.Open(history.Config{Path: filepath.Join(t.TempDir(), "history.db"), Gather: time.Nanosecond, Queue: 5000,
+	if built.folder, err = os.MkdirTemp("", "scene"); err != nil {
+		return err
+	}
+	sc.store, err = history.Open(history.Config{Path: filepath.Join(built.folder, "history.db"), Gather: time.Nanosecond, Queue: 5000,
 		Now: func() time.Time { return sc.clock }})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	t.Cleanup(func() {
-		if err := sc.store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	for _, one := range targets {
 		sc.add(one, noise)
 	}
@@ -112,12 +146,7 @@ func newScene(t testing.TB) *scene {
 	}
 	sc.status.Running, sc.status.ParallelCalls = 3, 50
 	sc.flush(t)
-	sc.config = Config{
-		Version: "0.2.0", Loaded: func() *config.Config { return &sc.file }, Metrics: http.NotFoundHandler(), Now: func() time.Time { return sceneNow }, History: sc.store,
-		Status: func() agent.Status { return sc.status },
-	}
-	sc.server = New(sc.config)
-	return sc
+	return nil
 }
 
 func (sc *scene) flush(t testing.TB) {

@@ -15,8 +15,6 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/earshot-voip/earshot/internal/agent"
 	"github.com/earshot-voip/earshot/internal/config"
 	"github.com/earshot-voip/earshot/internal/history"
@@ -25,18 +23,16 @@ import (
 
 // Config says what is behind the pages. Functions are asked at each request.
 type Config struct {
-	Version string
-	Status  func() agent.Status
-	History *history.Store        // nil: none is kept
-	Metrics http.Handler          // nil: no /metrics
-	Loaded  func() *config.Config // the configuration in effect
-	Reload  func() error          // reads it again; its error is shown to who asked
-	Ready   func() error          // nil, or why the agent does not work yet
-	Probe   func(context.Context, probe.Target) (*probe.Result, error)
-	// Shot turns the result of /probe into its metrics.
-	Shot          func(probe.Target, *probe.Result) prometheus.Gatherer
-	ParallelProbe int  // calls of /probe at once; default 20
-	Pprof         bool // serve /debug/pprof
+	Version       string
+	Status        func() agent.Status
+	History       *history.Store                                             // nil: none is kept
+	Metrics       http.Handler                                               // nil: no /metrics
+	Loaded        func() *config.Config                                      // the configuration in effect
+	Reload        func() error                                               // reads it again; its error is shown to who asked
+	Ready         func() error                                               // nil, or why the agent does not work yet
+	Probe         func(context.Context, probe.Target) (*probe.Result, error) // places a call for /probe; nil: probe.Run
+	ParallelProbe int                                                        // calls of /probe at once; default 20
+	Pprof         bool                                                       // serve /debug/pprof
 	Log           *slog.Logger
 	Now           func() time.Time // nil: time.Now
 }
@@ -92,13 +88,17 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("GET /-/ready", s.ready)
 	mux.HandleFunc("POST /-/reload", s.reload)
 	mux.HandleFunc("PUT /-/reload", s.reload)
+	mux.HandleFunc("GET /-/reload", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", "POST, PUT")
+		plain(w, http.StatusMethodNotAllowed, "Reload by POST or PUT.")
+	})
 	mux.HandleFunc("GET /config", s.showConfig)
 	if s.config.Pprof {
-		mux.HandleFunc("/debug/pprof/", pprof.Index)
-		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
 	return mux
 }
