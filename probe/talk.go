@@ -35,8 +35,12 @@ func (c *call) talk(ctx context.Context) error {
 	x.finish()
 	c.collect()
 	if c.result.FirstMedia > 0 {
-		c.detail(LayerMedia, fmt.Sprintf("%d packets sent, %d came back, the first after %v",
-			c.result.RoundTrip.Sent, c.result.RoundTrip.Returned, c.result.FirstMedia.Round(100*time.Microsecond)))
+		text := fmt.Sprintf("%d packets sent, %d came back, the first after %v",
+			c.result.RoundTrip.Sent, c.result.RoundTrip.Returned, c.result.FirstMedia.Round(100*time.Microsecond))
+		if n := c.peer.Stats().Congestion; n > 0 {
+			text += fmt.Sprintf("; the connection to the TURN server was too slow for %d", n)
+		}
+		c.detail(LayerMedia, text)
 	}
 	if err != nil {
 		return err

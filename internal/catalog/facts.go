@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/earshot-voip/earshot/probe"
@@ -62,7 +63,7 @@ var (
 	RouteInfo = add(Metric{
 		Name: "earshot_route_info", Type: Gauge, PerTarget: true, Group: groupFacts, Life: WhileCalls,
 		Labels:     []string{"local", "remote", "protocol"},
-		Help:       "1, with the types of the candidate pair that media takes (host, srflx, prflx, relay) and its transport protocol.",
+		Help:       "1, with the types of the candidate pair that media takes (host, srflx, prflx, relay) and the protocol it takes from here: udp, or to a TURN server also tcp and tls.",
 		FromCall:   func(c *Call, put Put) { route(c.Route, put) },
 		FromWindow: func(w *Window, put Put) { route(w.Route, put) },
 	})
@@ -114,7 +115,7 @@ func relayed(r *probe.Route, put Put) {
 
 func route(r *probe.Route, put Put) {
 	if r != nil {
-		put(1, r.Local.Type, r.Remote.Type, r.Local.Protocol)
+		put(1, r.Local.Type, r.Remote.Type, cmp.Or(r.Transport, r.Local.Protocol))
 	}
 }
 

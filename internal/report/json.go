@@ -87,6 +87,13 @@ type route struct {
 	Local   endpoint `json:"local"`
 	Remote  endpoint `json:"remote"`
 	Relayed bool     `json:"relayed"`
+	Relay   *relay   `json:"relay"` // null unless relayed
+}
+
+// relay is the TURN server on this side of a route.
+type relay struct {
+	Server    string `json:"server"`
+	Transport string `json:"transport"` // udp, tcp or tls
 }
 
 type certificate struct {
@@ -162,6 +169,9 @@ func newDocument(r *probe.Result) document {
 	}
 	if t := r.Route; t != nil {
 		d.Route = &route{Local: newEndpoint(t.Local), Remote: newEndpoint(t.Remote), Relayed: t.Relayed}
+		if t.Server != "" {
+			d.Route.Relay = &relay{t.Server, t.Transport}
+		}
 	}
 	for _, c := range r.Certificates {
 		d.Certificates = append(d.Certificates, certificate{Hop: c.Hop, NotAfter: timestamp(c.NotAfter)})

@@ -107,6 +107,7 @@ func degradedCall() *probe.Result {
 	r.Uplink.Score.R, r.Uplink.Score.LossCost = 45.1, 47.9
 	r.Deviations = []string{"no a=mid", "no a=rtcp-mux"}
 	r.Route.Relayed = true
+	r.Route.Server, r.Route.Transport = "turns:turn.example.com:5349?transport=tcp", "tls"
 	r.Route.Local.Type = "relay"
 	return r
 }

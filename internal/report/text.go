@@ -108,11 +108,14 @@ func routeText(r *probe.Route) string {
 	if r == nil {
 		return unknown
 	}
-	kind := "direct"
-	if r.Relayed {
-		kind = "relayed"
+	kind := "direct, " + r.Local.Protocol
+	switch {
+	case r.Server != "":
+		kind = "relayed over " + strings.ToUpper(r.Transport) + " by " + r.Server
+	case r.Relayed:
+		kind = "relayed, " + r.Local.Protocol
 	}
-	return fmt.Sprintf("%s, %s: %s %v ↔ %s %v", kind, r.Local.Protocol, r.Local.Type, r.Local.Address, r.Remote.Type, r.Remote.Address)
+	return fmt.Sprintf("%s: %s %v ↔ %s %v", kind, r.Local.Type, r.Local.Address, r.Remote.Type, r.Remote.Address)
 }
 
 func echoText(k probe.EchoKind) string {
