@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -145,6 +146,20 @@ func ServeTLS(t testing.TB, endpoint http.Handler, certificate tls.Certificate) 
 	return serve(t, endpoint, func(s *httptest.Server) {
 		s.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 		s.StartTLS()
+	})
+}
+
+// ServeOn is Serve on an address, as net.Listen takes it.
+func ServeOn(t testing.TB, endpoint http.Handler, address string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serve(t, endpoint, func(s *httptest.Server) {
+		_ = s.Listener.Close()
+		s.Listener = listener
+		s.Start()
 	})
 }
 
