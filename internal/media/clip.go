@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,15 @@ var pcmaData []byte
 //go:embed clips/opus.bin
 var opusData []byte
 
+//go:embed clips/pcmu.levels
+var pcmuLevels []byte
+
+//go:embed clips/pcma.levels
+var pcmaLevels []byte
+
+//go:embed clips/opus.levels
+var opusLevels []byte
+
 //go:embed clips/manifest.json
 var manifestText []byte
 
@@ -27,6 +37,8 @@ type manifestClip struct {
 	Codec           string  `json:"codec"`
 	File            string  `json:"file"`
 	SHA256          string  `json:"sha256"`
+	Levels          string  `json:"levels"`
+	LevelsSHA256    string  `json:"levels_sha256"`
 	Frames          int     `json:"frames"`
 	ActiveLevelDBOV float64 `json:"active_level_dbov"`
 	PayloadBitRate  int     `json:"payload_bit_rate"`
@@ -37,6 +49,7 @@ type manifestClip struct {
 type Clip struct {
 	codec  Codec
 	frames [][]byte
+	levels []Level
 	level  float64
 
 	indexOnce sync.Once
@@ -44,9 +57,9 @@ type Clip struct {
 }
 
 var (
-	pcmuClip = sync.OnceValue(func() *Clip { return newClip("PCMU", splitFixed(pcmuData, 160)) })
-	pcmaClip = sync.OnceValue(func() *Clip { return newClip("PCMA", splitFixed(pcmaData, 160)) })
-	opusClip = sync.OnceValue(func() *Clip { return newClip("opus", splitPrefixed(opusData)) })
+	pcmuClip = sync.OnceValue(func() *Clip { return newClip("PCMU", splitFixed(pcmuData, 160), pcmuLevels) })
+	pcmaClip = sync.OnceValue(func() *Clip { return newClip("PCMA", splitFixed(pcmaData, 160), pcmaLevels) })
+	opusClip = sync.OnceValue(func() *Clip { return newClip("opus", splitPrefixed(opusData), opusLevels) })
 )
 
 // Clip returns the codec's clip, or nil if c is not a codec of [Lookup].
@@ -79,16 +92,25 @@ func (c *Clip) Codec() Codec { return c.codec }
 // method B, in dB relative to overload (0 dBov: a full-scale square wave).
 func (c *Clip) ActiveLevelDBOV() float64 { return c.level }
 
+// Level is how loud one decoded frame of a clip is.
+type Level struct {
+	MeanSquare float32 // of the samples; full scale is 1, so its decibels are dBov
+	Active     float32 // share of the frame that ITU-T P.56 counts as speech, 0..1
+}
+
+// Level returns the loudness of frame n of the endless clip. n is not negative.
+func (c *Clip) Level(n int64) Level { return c.levels[n%int64(len(c.levels))] }
+
 // newClip panics if the embedded files do not fit each other, which no input
 // can cause and the tests would see.
-func newClip(name string, frames [][]byte) *Clip {
+func newClip(name string, frames [][]byte, levels []byte) *Clip {
 	codec, err := Lookup(name)
 	if err != nil {
 		panic(err)
 	}
 	for _, m := range manifestClips() {
-		if strings.EqualFold(m.Codec, name) && m.Frames == len(frames) {
-			return &Clip{codec: codec, frames: frames, level: m.ActiveLevelDBOV}
+		if strings.EqualFold(m.Codec, name) && m.Frames == len(frames) && len(levels) == 4*m.Frames {
+			return &Clip{codec: codec, frames: frames, levels: readLevels(levels), level: m.ActiveLevelDBOV}
 		}
 	}
 	panic(fmt.Sprintf("media: no clip %s of %d frames in the manifest", name, len(frames)))
@@ -124,4 +146,18 @@ func splitPrefixed(data []byte) [][]byte {
 		data = data[end:]
 	}
 	return frames
+}
+
+// readLevels reads what the generator recorded of each frame: hundredths of a
+// decibel below overload, and active ten-thousandths.
+func readLevels(data []byte) []Level {
+	levels := make([]Level, 0, len(data)/4)
+	for ; len(data) >= 4; data = data[4:] {
+		below := float64(binary.BigEndian.Uint16(data)) / 100
+		levels = append(levels, Level{
+			MeanSquare: float32(math.Pow(10, -below/10)),
+			Active:     float32(binary.BigEndian.Uint16(data[2:])) / 10000,
+		})
+	}
+	return levels
 }

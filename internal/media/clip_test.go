@@ -26,21 +26,28 @@ func clips(t testing.TB) []*Clip {
 }
 
 func TestEmbeddedFilesAreWhatTheGeneratorWrote(t *testing.T) {
-	embedded := map[string][]byte{"pcmu.raw": pcmuData, "pcma.raw": pcmaData, "opus.bin": opusData}
-	for _, m := range manifestClips() {
-		data := embedded[m.File]
+	embedded := map[string][]byte{
+		"pcmu.raw": pcmuData, "pcma.raw": pcmaData, "opus.bin": opusData,
+		"pcmu.levels": pcmuLevels, "pcma.levels": pcmaLevels, "opus.levels": opusLevels,
+	}
+	check := func(file, want string) {
+		data := embedded[file]
 		sum := sha256.Sum256(data)
-		if got := hex.EncodeToString(sum[:]); got != m.SHA256 {
-			t.Errorf("%s: got hash %s want %s; hint: go generate ./internal/media", m.File, got, m.SHA256)
+		if got := hex.EncodeToString(sum[:]); got != want {
+			t.Errorf("%s: got hash %s want %s; hint: go generate ./internal/media", file, got, want)
 		}
-		onDisk, err := os.ReadFile(filepath.Join("clips", m.File))
+		onDisk, err := os.ReadFile(filepath.Join("clips", file))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(onDisk, data) {
-			t.Errorf("%s: the embedded bytes are not those of the file", m.File)
+			t.Errorf("%s: the embedded bytes are not those of the file", file)
 		}
-		delete(embedded, m.File)
+		delete(embedded, file)
+	}
+	for _, m := range manifestClips() {
+		check(m.File, m.SHA256)
+		check(m.Levels, m.LevelsSHA256)
 	}
 	for file := range embedded {
 		t.Errorf("%s is not in the manifest", file)
@@ -169,6 +176,42 @@ func TestG711ClipIsSpeechAtItsLevel(t *testing.T) {
 				t.Errorf("direct current: got %.5f of full scale", mean)
 			}
 		})
+	}
+}
+
+// The level of each frame is that of its codes, expanded by the definition. The
+// active level of the whole is the clip's, and pauses do not count as active.
+func TestLevelsAreThoseOfTheFrames(t *testing.T) {
+	for _, c := range clips(t) {
+		var energy, active float64
+		pauses := 0
+		for n := range int64(c.Len()) {
+			l := c.Level(n)
+			energy, active = energy+float64(l.MeanSquare), active+float64(l.Active)
+			if l.Active == 0 {
+				pauses++
+			}
+			if l.Active < 0 || l.Active > 1 {
+				t.Fatalf("%s frame %d: %v of it is active", c.Codec().Name, n, l.Active)
+			}
+			if c.Codec().Name == "opus" {
+				continue
+			}
+			var square float64
+			for _, code := range c.Frame(n) {
+				x := expand(c.Codec().Name, code)
+				square += x * x / 160
+			}
+			if got, want := dBOV(float64(l.MeanSquare)), dBOV(square); math.Abs(got-want) > 0.3 {
+				t.Fatalf("%s frame %d: got %.2f dBov want %.2f", c.Codec().Name, n, got, want)
+			}
+		}
+		if got := dBOV(energy / active); math.Abs(got-c.ActiveLevelDBOV()) > 0.1 {
+			t.Errorf("%s: active level %.2f dBov by frames, the clip says %.2f", c.Codec().Name, got, c.ActiveLevelDBOV())
+		}
+		if share := float64(pauses) / float64(c.Len()); share < 0.005 || share > 0.1 {
+			t.Errorf("%s: %.1f %% of the frames are pauses", c.Codec().Name, 100*share)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 )
 
 const (
@@ -61,6 +62,8 @@ type clip struct {
 	Codec           string  `json:"codec"`
 	File            string  `json:"file"`
 	SHA256          string  `json:"sha256"`
+	Levels          string  `json:"levels"` // file with the level of each frame
+	LevelsSHA256    string  `json:"levels_sha256"`
 	Frames          int     `json:"frames"`
 	ActiveLevelDBOV float64 `json:"active_level_dbov"` // ITU-T P.56 method B, of the decoded clip
 	ActivityRatio   float64 `json:"activity_ratio"`
@@ -107,14 +110,17 @@ func generate(ctx context.Context, out string) error {
 	m := manifest{Script: script, Tools: tools, NoiseDBOV: noiseLevel, FrameSeconds: frame, LicenceReason: licenceReason}
 	add := func(codec, file string, data []byte, payload int, decoded []float64, rate, lookAhead int) error {
 		level, activity := speechLevel(decoded, rate)
-		sum := sha256.Sum256(data)
+		levels, levelsFile := frameLevels(decoded, rate, level), strings.TrimSuffix(file, filepath.Ext(file))+".levels"
 		m.Clips = append(m.Clips, clip{
-			Codec: codec, File: file, SHA256: hex.EncodeToString(sum[:]), Frames: frames,
+			Codec: codec, File: file, SHA256: hash(data), Levels: levelsFile, LevelsSHA256: hash(levels), Frames: frames,
 			ActiveLevelDBOV: round2(level), ActivityRatio: round2(activity),
 			PayloadBitRate: int(math.Round(float64(payload) * 8 / (float64(frames) * frame))),
 			LookAhead:      lookAhead,
 		})
-		return os.WriteFile(filepath.Join(out, file), data, 0o644)
+		return errors.Join(
+			os.WriteFile(filepath.Join(out, file), data, 0o644),
+			os.WriteFile(filepath.Join(out, levelsFile), levels, 0o644),
+		)
 	}
 
 	pcmu, pcma := encodeAll(narrow, encodeMu), encodeAll(narrow, encodeA)
@@ -175,6 +181,11 @@ func pack(packets [][]byte) (data []byte, payload int) {
 		payload += len(p)
 	}
 	return data, payload
+}
+
+func hash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 func round2(v float64) float64 { return math.Round(v*100) / 100 }

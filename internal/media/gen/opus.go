@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// encodeOpus returns one packet per frame, the clip as a decoder hears it, and
+// encodeOpus returns one packet per frame, what a decoder makes of each, and
 // the encoder's look-ahead in samples at 48 kHz: the pre-skip of the identification
 // header (RFC 7845 section 5.1).
 //
@@ -62,7 +62,9 @@ func encodeOpus(ctx context.Context, samples []float64, frames int) (packets [][
 	if len(decoded) < 2*len(samples) {
 		return nil, nil, 0, errors.New("opusdec gave less than it was fed")
 	}
-	return packets[2+frames : 2+2*frames], decoded[len(samples) : 2*len(samples)], int(binary.LittleEndian.Uint16(head[10:])), nil
+	lookAhead = int(binary.LittleEndian.Uint16(head[10:]))
+	start := len(samples) - lookAhead // opusdec leaves out the pre-skip; a decoder of packets does not
+	return packets[2+frames : 2+2*frames], decoded[start : start+len(samples)], lookAhead, nil
 }
 
 // oggPackets takes the packets out of an Ogg stream (RFC 3533): pages of
