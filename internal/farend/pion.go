@@ -39,6 +39,8 @@ type PionConfig struct {
 	// HangUpAfter ends a call, by DTLS alone, when so many packets have come;
 	// 0: never.
 	HangUpAfter int
+	// Alter, when set, changes what is returned, after the mode.
+	Alter Alteration
 }
 
 // Pion answers offers in WHIP's wire form with a PeerConnection of its own for
@@ -139,10 +141,11 @@ func (p *Pion) answer(offer string) (where, answer string, err error) {
 }
 
 func (p *Pion) negotiate(where string, pc *webrtc.PeerConnection, mime, offer string) (string, error) {
-	back, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime}, "audio", "pion")
+	static, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime}, "audio", "pion")
 	if err != nil {
 		return "", err
 	}
+	back := &rawTrack{TrackLocalStaticRTP: static}
 	sender, err := pc.AddTrack(back)
 	if err != nil {
 		return "", err
@@ -162,6 +165,34 @@ func (p *Pion) negotiate(where string, pc *webrtc.PeerConnection, mime, offer st
 	}
 	<-complete
 	return pc.LocalDescription().SDP, nil
+}
+
+// rawTrack sends packets as they are, whatever their payload type.
+type rawTrack struct {
+	*webrtc.TrackLocalStaticRTP
+
+	mu   sync.Mutex
+	ssrc webrtc.SSRC
+	to   webrtc.TrackLocalWriter // nil: not bound
+}
+
+// Bind implements webrtc.TrackLocal.
+func (r *rawTrack) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	r.mu.Lock()
+	r.ssrc, r.to = c.SSRC(), c.WriteStream()
+	r.mu.Unlock()
+	return r.TrackLocalStaticRTP.Bind(c)
+}
+
+// send sends a packet under the track's SSRC. What cannot be sent is lost, as on
+// any network.
+func (r *rawTrack) send(p *rtp.Packet) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.to != nil {
+		p.SSRC = uint32(r.ssrc)
+		_, _ = r.to.WriteRTP(&p.Header, p.Payload)
+	}
 }
 
 // offeredCodec is the first audio codec of an offer that pion knows.
@@ -196,8 +227,12 @@ func drain(s *webrtc.RTPSender) {
 }
 
 // echo sends back what comes, until the call ends.
-func (p *Pion) echo(where string, in *webrtc.TrackRemote, back *webrtc.TrackLocalStaticRTP) {
+func (p *Pion) echo(where string, in *webrtc.TrackRemote, back *rawTrack) {
 	rebuilt := rtp.Header{Version: 2, SequenceNumber: uint16(rand.Uint32()), Timestamp: rand.Uint32()}
+	alter := func(*rtp.Packet) bool { return true }
+	if p.config.Alter != nil {
+		alter = p.config.Alter()
+	}
 	var last uint32
 	for n := 1; ; n++ {
 		packet, _, err := in.ReadRTP()
@@ -217,6 +252,7 @@ func (p *Pion) echo(where string, in *webrtc.TrackRemote, back *webrtc.TrackLoca
 		case Nothing:
 			continue
 		case Rebuild:
+			rebuilt.PayloadType = packet.PayloadType
 			packet.Header = rebuilt
 		case Silence:
 			for i := range packet.Payload {
@@ -227,7 +263,9 @@ func (p *Pion) echo(where string, in *webrtc.TrackRemote, back *webrtc.TrackLoca
 				packet.Payload[i] = byte(rand.Uint32())
 			}
 		}
-		_ = back.WriteRTP(packet) // what cannot be sent is lost, as on any network
+		if alter(packet) {
+			back.send(packet)
+		}
 	}
 }
 
