@@ -41,6 +41,7 @@ var places = map[string]place{
 
 	"internal/peer":                    {level: 1, reason: "ICE, DTLS and SRTP over our sockets, as blocking steps"},
 	"internal/signaling/janus":         {level: 1, reason: "one adapter; adapters do not know each other"},
+	"internal/audio":                   {level: 1, reason: "listens to what came back; it knows the clips, and no call"},
 	"internal/signaling/whip":          {level: 1, reason: "one adapter; adapters do not know each other"},
 	"internal/signaling/sipws":         {level: 1, reason: "one adapter; adapters do not know each other"},
 	"internal/signaling/signalingtest": {level: 1, reason: "the conformance suite of the adapters", testsOnly: true},
@@ -140,6 +141,8 @@ var modules = map[string]moduleRule{
 		reason: "packet headers"},
 	"github.com/pion/rtcp": {code: []string{"internal/rtpflow", "internal/peer", "internal/echo", "probe"},
 		reason: "reports"},
+	"github.com/pion/opus": {code: []string{"internal/audio"},
+		reason: "what comes back altered is decoded in one place"},
 	"github.com/pion/webrtc/v4": {tests: []string{"internal/peer"},
 		reason: "the independent peer in tests and the baseline in bench; never in a call"},
 	"github.com/pion/turn/v5": {code: []string{"internal/iceserver"}, tests: []string{"internal/udp"},

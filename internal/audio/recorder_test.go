@@ -1,0 +1,151 @@
+package audio
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/earshot-voip/earshot/internal/media"
+)
+
+func codecOf(t testing.TB, name string) media.Codec {
+	t.Helper()
+	c, err := media.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// The path of the packets must not allocate while what was sent comes back,
+// stamped or not; nor while it is altered, once the window has its reel.
+func TestTakeDoesNotAllocate(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		stamped bool
+		alter   bool
+	}{
+		{"the frame that a stamp names", true, false},
+		{"a frame that must be found", false, false},
+		{"altered audio", false, true},
+	} {
+		for _, codec := range media.Names() {
+			t.Run(row.name+", "+codec, func(t *testing.T) {
+				c := newCall(t, codec, 0)
+				c.run(50, intactly)
+				p := Packet{PayloadType: c.clip.Codec().PayloadType, Position: -1}
+				if row.alter {
+					c.run(1, func(int64, []byte) []back { return same([]byte{1, 2, 3}) })
+				}
+				got := testing.AllocsPerRun(400, func() {
+					p.Payload = c.clip.Frame(c.sent)
+					if row.stamped {
+						p.Position = c.sent
+					}
+					if row.alter {
+						p.Payload = p.Payload[1:]
+					}
+					p.At = epoch + time.Duration(c.sent)*frameTime
+					p.Seq++
+					c.sent++
+					p.Sent = c.sent
+					c.rec.Take(&p)
+				})
+				if got != 0 {
+					t.Errorf("got %v allocations", got)
+				}
+				if tape := c.rec.Cut(c.sent); (tape.reel != nil) != row.alter || tape.checked < 400 {
+					t.Errorf("got a reel: %v, %d checked", tape.reel != nil, tape.checked)
+				}
+			})
+		}
+	}
+}
+
+// However much comes, a window keeps no more than its bounds.
+func TestTheTapeIsBounded(t *testing.T) {
+	c := newCall(t, "pcmu", 0)
+	c.run(20_000, func(_ int64, p []byte) []back {
+		return []back{{payload: p[1:], payloadType: -1}, {payload: p[:9], payloadType: -1}}
+	})
+	tape := c.rec.Cut(c.sent)
+	if cap(tape.reel.bytes) != mostBytes || cap(tape.reel.entries) != mostEntries || tape.checked != 40_000 {
+		t.Errorf("got room for %d bytes and %d packets of %d", cap(tape.reel.bytes), cap(tape.reel.entries), tape.checked)
+	}
+	c.run(10, func(_ int64, p []byte) []back { return same(make([]byte, 60_000)) })
+	if tape := c.rec.Cut(c.sent); len(tape.reel.entries) != 0 {
+		t.Errorf("payloads beyond any packet are on the tape: %d", len(tape.reel.entries))
+	}
+}
+
+// Windows add up to the call, also where the far end changes its ways.
+func TestFindingsAddUp(t *testing.T) {
+	c := newCall(t, "pcmu", 60*time.Millisecond)
+	var total Findings
+	far := then(intactly, 200, then(tandem(), 500, silenced(func(int64) bool { return true })))
+	var states []State
+	for range 15 {
+		c.run(50, far)
+		f := c.hear(total.Lag)
+		total.Add(&f)
+		states = append(states, f.State())
+	}
+	for i, s := range states {
+		want := OK
+		if i > 10 || i == 10 && s == Silent {
+			want = Silent
+		}
+		if s != want {
+			t.Errorf("window %d: got %v want %v", i, s, want)
+		}
+	}
+	if total.Matched < 190 || total.Recognised < 200 || total.Muted < 200 || total.State() != OK {
+		t.Errorf("got %s", describe(&total))
+	}
+	// From the last frame of the second far end on; the clip may pause there.
+	if total.Tail < 4500*time.Millisecond || total.Tail > 5600*time.Millisecond {
+		t.Errorf("nothing was heard in the last %v, want about 5s", total.Tail)
+	}
+}
+
+// A delay is measured against the departure of each frame, not its slot.
+func TestDelayIsAgainstTheDeparture(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		far  func(int64, []byte) []back
+	}{{"bit for bit", intactly}, {"by ear", tandem()}} {
+		t.Run(row.name, func(t *testing.T) {
+			c := newCall(t, "pcmu", 200*time.Millisecond)
+			c.late = map[int64]time.Duration{}
+			random := rand.New(rand.NewPCG(3, 4))
+			for p := range int64(1000) {
+				c.late[p] = 5*time.Millisecond + time.Duration(random.IntN(2000))*time.Microsecond
+			}
+			c.run(800, row.far)
+			f := c.hear(Lag{})
+			delay, accuracy, ok := f.Delay()
+			if !ok || (delay-194*time.Millisecond).Abs() > accuracy+200*time.Microsecond || accuracy > time.Millisecond {
+				t.Errorf("got %v ± %v, %v want 194ms", delay, accuracy, ok)
+			}
+		})
+	}
+}
+
+// A recording of the clip is not an echo: it is ahead of what was sent.
+func TestWhatWasNotSentYetIsNotOurs(t *testing.T) {
+	c := newCall(t, "pcmu", 0)
+	c.run(100, func(position int64, _ []byte) []back { return same(clipFrame(t, "pcmu", position+300)) })
+	if checked, matched := c.rec.Exact(); checked != 100 || matched != 0 {
+		t.Errorf("got %d of %d ours", matched, checked)
+	}
+}
+
+func TestOtherPayloadTypesAreNotListenedTo(t *testing.T) {
+	c := newCall(t, "pcmu", 0)
+	c.run(100, func(position int64, p []byte) []back {
+		return append(same(p), back{payload: []byte{1, 10, 0, 160}, payloadType: 101})
+	})
+	if checked, matched := c.rec.Exact(); checked != 100 || matched != 100 {
+		t.Errorf("got %d of %d ours", matched, checked)
+	}
+}
