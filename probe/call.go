@@ -33,7 +33,8 @@ type call struct {
 	servers  *signaling.Trace // to STUN and TURN servers
 	dialer   signaling.Dialer
 	session  signaling.Session
-	exchange *exchange // nil before the gather step
+	exchange *exchange // nil before the gather step; so is the ear
+	ear      *ear
 }
 
 func newCall(t Target) (*call, error) {
@@ -136,6 +137,7 @@ func (c *call) gather(ctx context.Context) error {
 		return err
 	}
 	c.exchange = newExchange(c.codec, c.target.Trust)
+	c.ear = &ear{x: c.exchange}
 	_, loopback := onLoopback(c.target.URL)
 	local := c.localAddress()
 	c.servers = &signaling.Trace{

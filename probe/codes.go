@@ -60,7 +60,10 @@ const (
 	CodeMediaStopped Code = "media_stopped"
 	CodeRemoteHangup Code = "media_remote_hangup"
 
+	CodeSilent       Code = "audio_silent"
+	CodeComfortNoise Code = "audio_comfort_noise"
 	CodeWrongContent Code = "audio_wrong_content"
+	CodeAudioStopped Code = "audio_stopped"
 
 	CodeCanceled Code = "canceled"
 	CodeTimeout  Code = "call_timeout"
@@ -254,6 +257,18 @@ var explanations = map[Code]explanation{
 	CodeRemoteHangup: {
 		"the far end hung up",
 		"the far end ended the call early; check its limits on call length and its log",
+	},
+	CodeSilent: {
+		"silence came back",
+		"packets come back with nothing in them; check that the far end's echo gets our audio (hold, mute, a codec that one side cannot decode)",
+	},
+	CodeComfortNoise: {
+		"comfort noise came back",
+		"the far end sends comfort noise in place of our audio; check that its echo application runs and is not on hold or muted",
+	},
+	CodeAudioStopped: {
+		"the audio stopped during the call, though packets kept coming",
+		"the session looks alive and is deaf; check the far end's media path at that time: a restart, a re-negotiation, a lost bridge",
 	},
 	CodeWrongContent: {
 		"what came back is not what was sent",

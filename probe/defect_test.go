@@ -21,7 +21,7 @@ func TestAPanicOnASharedThreadEndsItsCallAlone(t *testing.T) {
 		"the send clock": func(x *exchange) { x.send(pace.Slot{}) }, // there is no flow yet
 		"the reader": func(x *exchange) {
 			x.flow = rtpflow.NewEcho(rtpflow.Config{ClockRate: 8000, Frame: codec.Frame, Accept: rtpflow.PayloadTypes(0)})
-			x.clip = nil
+			x.recorder = nil
 			header := rtpflow.Header{SSRC: 1, SequenceNumber: 1}
 			x.received(time.Second, time.Second, append(header.AppendTo(nil), make([]byte, 160)...))
 		},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pion/rtcp"
 
+	"github.com/earshot-voip/earshot/internal/audio"
 	"github.com/earshot-voip/earshot/internal/media"
 	"github.com/earshot-voip/earshot/internal/mono"
 	"github.com/earshot-voip/earshot/internal/pace"
@@ -54,12 +55,11 @@ type exchange struct {
 	lastSent   time.Duration
 	lastTS     uint32
 	octets     int64 // of payload sent
-	checked    int64
-	matched    int64
 	sendErrors int64
 	bye        bool        // the far end said RTCP BYE
 	reported   bool        // the far end sent a sender or receiver report
 	window     windowNoise // of the running window
+	recorder   *audio.Recorder
 
 	ticker  *pace.Ticker // of the call's goroutine
 	crashed chan error   // a panic in send or received
@@ -68,7 +68,7 @@ type exchange struct {
 func newExchange(codec media.Codec, trust Trust) *exchange {
 	var random [6]byte
 	_, _ = rand.Read(random[:])
-	return &exchange{
+	x := &exchange{
 		clip:    codec.Clip(),
 		packet:  make([]byte, 0, 1500),
 		firstTS: binary.BigEndian.Uint32(random[:4]),
@@ -76,6 +76,8 @@ func newExchange(codec media.Codec, trust Trust) *exchange {
 		crashed: make(chan error, 1),
 		window:  windowNoise{limit: trust.SendLate},
 	}
+	x.recorder = audio.NewRecorder(x.clip, x.departed)
+	return x
 }
 
 // begin starts sending and measuring.
@@ -93,7 +95,7 @@ func (x *exchange) prepare(p wire) {
 	x.flow = rtpflow.NewEcho(rtpflow.Config{
 		ClockRate: codec.ClockRate,
 		Frame:     codec.Frame,
-		Accept:    rtpflow.PayloadTypes(codec.PayloadType),
+		Accept:    accepted(codec),
 		OwnSSRC:   p.SSRC(),
 		StampID:   p.StampID(),
 	})
@@ -172,24 +174,46 @@ func (x *exchange) received(at, read time.Duration, raw []byte) {
 		x.firstBack = at
 	}
 	x.lastBack = at
-	x.check(&arrival)
+	x.listen(at, &arrival)
 }
 
-// check compares a returned payload with what was sent: with the very frame
-// when a stamp says which one it is, else with the whole clip.
-func (x *exchange) check(a *rtpflow.Arrival) {
-	x.checked++
-	x.window.running.checked++
-	ours := false
+// accepted are the payload types that belong to the stream: the codec's, and
+// comfort noise, which is static at 8 kHz and needs no announcement (RFC 3389).
+func accepted(codec media.Codec) rtpflow.PayloadSet {
+	if codec.ClockRate != 8000 {
+		return rtpflow.PayloadTypes(codec.PayloadType)
+	}
+	return rtpflow.PayloadTypes(codec.PayloadType, audio.NoisePayload)
+}
+
+// listen hands a returned packet to the recorder, with the frame that it answers
+// where a stamp says so.
+func (x *exchange) listen(at time.Duration, a *rtpflow.Arrival) {
+	p := audio.Packet{
+		At: at, Seq: a.Seq, Timestamp: a.Timestamp,
+		Payload: a.Payload, PayloadType: a.PayloadType,
+		Position: -1, Sent: x.sent,
+	}
 	if a.Stamp != nil {
-		ours = string(x.clip.Frame(x.sentIndex(a.Stamp.Sequence))) == string(a.Payload)
-	} else {
-		_, ours = x.clip.Find(a.Payload)
+		p.Position = x.sentIndex(a.Stamp.Sequence)
 	}
-	if ours {
-		x.matched++
-		x.window.running.matched++
+	x.recorder.Take(&p)
+}
+
+// departed tells when a frame of the clip left, of the last ones. The caller
+// holds mu.
+func (x *exchange) departed(position int64) (time.Duration, bool) {
+	if position < 0 || position >= x.sent {
+		return 0, false
 	}
+	return x.flow.Departed(x.sent - 1 - position)
+}
+
+// whenDeparted is departed for who does not hold mu.
+func (x *exchange) whenDeparted(position int64) (time.Duration, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.departed(position)
 }
 
 // sentIndex counts packets from the start of the call by their sequence number:
@@ -262,9 +286,29 @@ func (x *exchange) finish() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.over = true
-	x.flow.Content(x.matched, x.checked)
 	x.flow.Finish(mono.Now())
 	x.window.cut()
+}
+
+// tape takes what came back since the last one.
+func (x *exchange) tape() audio.Tape {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.recorder.Cut(x.sent)
+}
+
+// content tells the flow what was heard, which shows the kind of echo.
+func (x *exchange) content(c rtpflow.Content) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.flow.Content(c)
+}
+
+// gaps are what never came back bit for bit, of an echo with such a delay.
+func (x *exchange) gaps(delay time.Duration) audio.Gaps {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.recorder.Gaps(x.sent, delay)
 }
 
 func (x *exchange) total() rtpflow.Summary {
@@ -322,12 +366,4 @@ func (x *exchange) failedSends() int64 {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.sendErrors
-}
-
-// content returns how many returned payloads were compared with the clip, and
-// how many were right.
-func (x *exchange) content() (checked, matched int64) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.checked, x.matched
 }

@@ -103,7 +103,7 @@ func talking(t *testing.T, w stampingWire, packets int64) (*call, *stampingWire)
 		t.Fatal(err)
 	}
 	x := newExchange(c.codec, c.target.Trust)
-	c.exchange = x
+	c.exchange, c.ear = x, &ear{x: x}
 	w.exchange, w.mirror, w.oneWay = x, rtpflow.NewMirror(mono.Now()), 15*time.Millisecond
 	x.prepare(&w)
 	first := mono.Now()

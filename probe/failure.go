@@ -22,6 +22,12 @@ type mediaError struct {
 
 func (e *mediaError) Error() string { return e.detail }
 
+// oneWay reports whether media went in one direction only.
+func oneWay(err error) bool {
+	var media *mediaError
+	return errors.As(err, &media) && media.code == CodeOneWay
+}
+
 // classify says which layer an error of a rung belongs to, and its code. Rungs
 // that cover several layers (signalling resolves, connects and secures first)
 // are told apart by the error's type.

@@ -197,10 +197,26 @@ var failures = []failureRow{
 	{"the far end hangs up with DTLS", probe.LayerMedia, probe.CodeRemoteHangup, "",
 		pionic(farend.PionConfig{HangUpAfter: 25}, func(_ *testing.T, s *scene) { s.target.Duration = 2 * patience })},
 
-	{"silence comes back", probe.LayerAudio, probe.CodeWrongContent, "",
-		pionic(farend.PionConfig{Mode: farend.Silence}, nil)},
+	{"silence comes back", probe.LayerAudio, probe.CodeSilent, "",
+		pionic(farend.PionConfig{Mode: farend.Silence}, unheard)},
 	{"something else comes back", probe.LayerAudio, probe.CodeWrongContent, "",
-		pionic(farend.PionConfig{Mode: farend.Noise}, nil)},
+		pionic(farend.PionConfig{Mode: farend.Noise}, unheard)},
+	{"somebody else is heard", probe.LayerAudio, probe.CodeWrongContent, "",
+		pionic(farend.PionConfig{Alter: farend.Voice}, unheard)},
+	{"comfort noise packets come back", probe.LayerAudio, probe.CodeComfortNoise, "",
+		pionic(farend.PionConfig{Alter: farend.NoisePackets(50)}, unheard)},
+	{"a soft hiss comes back", probe.LayerAudio, probe.CodeComfortNoise, "",
+		pionic(farend.PionConfig{Alter: farend.Hiss(-52)}, unheard)},
+	{"the echo falls silent and its packets go on", probe.LayerAudio, probe.CodeAudioStopped, "",
+		pionic(farend.PionConfig{Alter: farend.SilentAfter(100)}, func(_ *testing.T, s *scene) {
+			s.target.Duration, s.target.Window = 5*time.Second, time.Second
+			s.also = func(t *testing.T, r *probe.Result) {
+				if r.Audio.State != probe.AudioSilent || r.Windows[0].Audio.State != probe.AudioOK ||
+					r.Windows[len(r.Windows)-1].Audio.State != probe.AudioSilent {
+					t.Errorf("got audio %+v, windows %+v to %+v", r.Audio, r.Windows[0].Audio, r.Windows[len(r.Windows)-1].Audio)
+				}
+			}
+		})},
 
 	{"the caller is interrupted while it connects", probe.LayerConnect, probe.CodeCanceled, probe.LayerSignaling,
 		func(t *testing.T, s *scene) {
@@ -458,6 +474,20 @@ func pionic(c farend.PionConfig, change func(*testing.T, *scene)) func(*testing.
 func silentFor(d time.Duration) func(*testing.T, *scene) {
 	return func(_ *testing.T, s *scene) {
 		s.target.Duration, s.target.Deadlines.FirstMedia = 2*patience, d
+	}
+}
+
+// unheard checks that packets which brought nothing of ours earn no score.
+func unheard(_ *testing.T, s *scene) {
+	s.also = func(t *testing.T, r *probe.Result) {
+		if r.Uplink.Score != nil || r.Downlink.Score != nil {
+			t.Errorf("a call in which nothing was heard has scores: %+v, %+v", r.Uplink.Score, r.Downlink.Score)
+		}
+		for _, w := range r.Windows {
+			if w.Audio.State == probe.AudioOK || w.Uplink.Score != nil || w.Downlink.Score != nil {
+				t.Errorf("a window in which nothing was heard is %+v, with scores %+v, %+v", w.Audio, w.Uplink.Score, w.Downlink.Score)
+			}
+		}
 	}
 }
 

@@ -12,11 +12,12 @@ import (
 // closeWindows takes the windows that are final by now into the result and
 // tells the observer.
 func (c *call) closeWindows(now time.Duration) {
-	for {
+	for c.ear.ready() {
 		w, n, kind, ok := c.exchange.closed(now)
 		if !ok {
 			return
 		}
+		f := c.ear.next()
 		if isEmpty(&w) {
 			continue // cut at the very end of sending
 		}
@@ -24,7 +25,9 @@ func (c *call) closeWindows(now time.Duration) {
 			c.noteRoute(c.peer.Route())
 		}
 		c.result.Echo = EchoKind(kind.String())
-		c.keep(c.window(&w, n))
+		closed := c.window(&w, n)
+		c.heard(&closed, &f)
+		c.keep(closed)
 	}
 }
 
@@ -84,7 +87,6 @@ func (c *call) window(w *rtpflow.Window, n noise) Window {
 		Codec:   c.result.Codec,
 		Route:   c.result.Route,
 		Echo:    c.result.Echo,
-		Audio:   contentOf(n.checked, n.matched),
 	}
 	if out.Trusted {
 		c.score(&out.Uplink, out.RTT)
@@ -96,6 +98,7 @@ func (c *call) window(w *rtpflow.Window, n noise) Window {
 // collect takes the figures of the whole call into the result.
 func (c *call) collect() {
 	x, r := c.exchange, &c.result
+	c.ear.settle()
 	c.closeWindows(mono.Now())
 	total := x.total()
 	r.Echo = EchoKind(total.Kind.String())
@@ -116,6 +119,7 @@ func (c *call) collect() {
 		c.score(&r.Uplink, r.RoundTrip.RTT)
 		c.score(&r.Downlink, r.RoundTrip.RTT)
 	}
+	c.collectAudio()
 }
 
 func direction(f *rtpflow.Figures) Direction {

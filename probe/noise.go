@@ -26,11 +26,9 @@ func (t Trust) withDefaults(frame time.Duration) Trust {
 	return t
 }
 
-// noise counts what the instrument itself did wrong in a window, and what else
-// is only known as it happens.
+// noise counts what the instrument itself did wrong in a window.
 type noise struct {
 	sent, late, missed int64
-	checked, matched   int64     // returned payloads
 	lateness, wake     Histogram // of a window that is cut
 }
 

@@ -12,7 +12,8 @@ import (
 func (c *call) judge(context.Context) error {
 	r := &c.result
 	step := c.step(LayerQuality)
-	if !r.Self.Trusted || !r.Uplink.Evidence.Known() && !r.Downlink.Evidence.Known() {
+	blind := !r.Uplink.Evidence.Known() && !r.Downlink.Evidence.Known() && len(c.audioComplaints()) == 0
+	if !r.Self.Trusted || blind {
 		step.State = StateNotApplicable
 		step.Detail = "not judged: " + c.untrusted()
 		return nil
@@ -49,6 +50,9 @@ func (c *call) complaints() []string {
 			complain("%s jitter %v, limit %v", d.name, d.JitterMean.Round(100*time.Microsecond), limits.Jitter)
 		}
 	}
+	for _, text := range c.audioComplaints() {
+		complain("%s", text)
+	}
 	if r.RoundTrip.RTT.P50 > limits.RTT {
 		complain("round trip %v, limit %v", r.RoundTrip.RTT.P50.Round(time.Millisecond), limits.RTT)
 	}
@@ -76,13 +80,13 @@ func (c *call) verdict() (Verdict, string) {
 		return Degraded, fmt.Sprintf("The call to %s works, but its quality is poor: %s.", name, quality.Detail)
 	}
 	if !r.Uplink.Evidence.Known() || !r.Downlink.Evidence.Known() {
-		return Good, fmt.Sprintf("The call to %s is good as far as is known: %s, %s.", name, known("up", &r.Uplink), known("down", &r.Downlink))
+		return Good, fmt.Sprintf("The call to %s is good as far as is known: %s, %s.", name, scored("up", &r.Uplink), scored("down", &r.Downlink))
 	}
-	return Good, fmt.Sprintf("The call to %s is good in both directions: %s, %s.", name, known("up", &r.Uplink), known("down", &r.Downlink))
+	return Good, fmt.Sprintf("The call to %s is good in both directions: %s, %s.", name, scored("up", &r.Uplink), scored("down", &r.Downlink))
 }
 
-// known says in a few words what is known of a direction.
-func known(name string, d *Direction) string {
+// scored says in a few words what is known of a direction.
+func scored(name string, d *Direction) string {
 	switch {
 	case !d.Evidence.Known():
 		return name + " unknown"

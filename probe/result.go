@@ -251,23 +251,65 @@ type AudioState string
 // The states of the audio.
 const (
 	AudioOK         AudioState = "ok"
-	AudioSilent     AudioState = "silent"
+	AudioSilent     AudioState = "silent"  // nothing audible: silence, comfort noise, or no media at all
 	AudioWrong      AudioState = "wrong"   // not the clip that was sent
-	AudioOneWay     AudioState = "one_way" // media in one direction only
+	AudioOneWay     AudioState = "one_way" // nothing came back, though the far end gets our media
 	AudioNotChecked AudioState = "not_checked"
 )
 
-// Audio is the verdict on what returned.
+// Audio is the verdict on what returned: of a call, or of a window of it. It
+// counts frames of 20 ms.
 type Audio struct {
-	State     AudioState
-	Checked   int64    // frames compared with the clip
-	Matched   int64    // of these, how many were the frame that was sent
-	LevelDBOV *float64 // nil: not measured
-	Delay     *time.Duration
+	State   AudioState
+	Checked int64 // frames compared with the clip: those below, and what is something else
+	Matched int64 // bit for bit the frame that was sent
+	// Recognised frames are ours by correlation: the far end decoded them and
+	// encoded them again, or cut them anew. Where the clip itself pauses, such
+	// audio is not counted at all.
+	Recognised int64
+	Silent     int64 // nothing audible where the clip speaks
+	Noise      int64 // comfort noise where the clip speaks
+
+	LevelDBOV       *float64 // of all that came; nil, as the others: not measured
+	ActiveLevelDBOV *float64 // of the speech in it (ITU-T P.56, method B)
+	GainDB          *float64 // of what is ours, against how it was sent
+	ClippingRatio   *float64 // share of samples that are clipped
+
+	// Delay is how far what came back lies behind what was sent, from the
+	// departure of a sample to its arrival: all that the network and the far end
+	// add. DelayAccuracy is half the width of its 95 % interval.
+	Delay         *time.Duration
+	DelayAccuracy time.Duration
+	// MouthToEar adds what a telephone at this end adds: the packet that is
+	// filled, the codec's look-ahead, and the modelled de-jitter buffer.
+	MouthToEar *time.Duration
+
+	// Missing is how much of what was sent was never heard again, for whatever
+	// reason, and GapCount in how many gaps. Gaps are the longest of them, in order
+	// of time. Known of a call, not of a window.
+	Missing  time.Duration
+	GapCount int64
+	Gaps     []Gap
 }
 
+// Gap is a stretch of the sent audio that was not heard again.
+type Gap struct {
+	Start, Length time.Duration // on the time of the clip as it was sent
+}
+
+// Ours is how many frames were ours, bit for bit or by correlation.
+func (a Audio) Ours() int64 { return a.Matched + a.Recognised }
+
 // MatchRatio is the share of compared frames that were ours.
-func (a Audio) MatchRatio() float64 { return ratio(a.Matched, a.Checked) }
+func (a Audio) MatchRatio() float64 { return ratio(a.Ours(), a.Checked) }
+
+// SilentRatio is the share of compared frames in which nothing was heard.
+func (a Audio) SilentRatio() float64 { return ratio(a.Silent+a.Noise, a.Checked) }
+
+// OtherRatio is the share of compared frames that were something else.
+func (a Audio) OtherRatio() float64 {
+	return ratio(a.Checked-a.Ours()-a.Silent-a.Noise, a.Checked)
+}
 
 // Self is the instrument's own error during the call.
 type Self struct {
@@ -296,7 +338,7 @@ type Window struct {
 	Codec *Codec
 	Route *Route // nil: not known
 	Echo  EchoKind
-	Audio Audio // of what came back in the window
+	Audio Audio // of what arrived during the window
 }
 
 // WindowSelf is the instrument's own error during a window.

@@ -33,6 +33,7 @@ func (c *call) talk(ctx context.Context) error {
 		err = c.drain(ctx)
 	}
 	x.finish()
+	c.ear.take(ctx, x.tape())
 	c.collect()
 	if c.result.FirstMedia > 0 {
 		text := fmt.Sprintf("%d packets sent, %d came back, the first after %v",
@@ -42,10 +43,13 @@ func (c *call) talk(ctx context.Context) error {
 		}
 		c.detail(LayerMedia, text)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = x.stoppedEarly()
 	}
-	return x.stoppedEarly()
+	if oneWay(err) {
+		c.result.Audio.State = AudioOneWay
+	}
+	return err
 }
 
 // run keeps the call up until its duration is over, closing windows and sending
@@ -68,6 +72,7 @@ func (c *call) run(ctx context.Context, start time.Duration) error {
 		}
 		if now >= cut {
 			x.cut(now)
+			c.ear.take(ctx, x.tape())
 			cut += c.target.Window
 			if end-cut < c.target.Window/10 {
 				cut = end + time.Hour // the last window takes the rest, no sliver is left

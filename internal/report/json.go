@@ -108,14 +108,6 @@ type roundTrip struct {
 	RTT       *quantiles `json:"rtt_seconds"`
 }
 
-type audio struct {
-	State   probe.AudioState `json:"state"`
-	Level   *float64         `json:"level_dbov"`
-	Match   *float64         `json:"match_ratio"`
-	Delay   *float64         `json:"delay_seconds"`
-	Checked int64            `json:"frames_checked"`
-}
-
 // self is null in what the call did not get to measure.
 type self struct {
 	Trusted     *bool      `json:"trusted"`
@@ -136,6 +128,8 @@ type window struct {
 	Uplink   direction  `json:"uplink"`
 	Downlink direction  `json:"downlink"`
 	RTT      *quantiles `json:"rtt_seconds"`
+
+	Audio windowAudio `json:"audio"`
 }
 
 func newDocument(r *probe.Result) document {
@@ -210,20 +204,6 @@ func newRoundTrip(r *probe.RoundTrip) roundTrip {
 	return t
 }
 
-func newAudio(a *probe.Audio) audio {
-	out := audio{State: a.State, Checked: a.Checked}
-	if a.LevelDBOV != nil {
-		out.Level = number(*a.LevelDBOV)
-	}
-	if a.Checked > 0 {
-		out.Match = number(a.MatchRatio())
-	}
-	if a.Delay != nil {
-		out.Delay = seconds(*a.Delay)
-	}
-	return out
-}
-
 func newSelf(s *probe.Self) self {
 	out := self{Reasons: append([]string{}, s.Reasons...)}
 	if !measured(s) {
@@ -244,7 +224,8 @@ func newWindow(w *probe.Window) window {
 	return window{
 		Start: seconds(w.Start), Seconds: seconds(w.Length), Trusted: w.Trusted,
 		Uplink: newDirection(&w.Uplink), Downlink: newDirection(&w.Downlink),
-		RTT: newQuantiles(w.RTT),
+		RTT:   newQuantiles(w.RTT),
+		Audio: newWindowAudio(&w.Audio),
 	}
 }
 

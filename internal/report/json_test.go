@@ -133,6 +133,10 @@ type (
 		Variation *contractQuantiles `json:"delay_variation_seconds"`
 		Score     *contractScore
 	}
+	contractGap struct {
+		Start   float64 `json:"start_seconds"`
+		Seconds float64 `json:"seconds"`
+	}
 	contractEndpoint struct{ Address, Type, Protocol string }
 	contractReport   struct {
 		Schema, ID, Name, Site, Target string
@@ -167,6 +171,14 @@ type (
 			Level *float64 `json:"level_dbov"`
 			Match *float64 `json:"match_ratio"`
 			Delay *float64 `json:"delay_seconds"`
+
+			Active     *float64      `json:"active_level_dbov"`
+			Gain       *float64      `json:"gain_db"`
+			Clipping   *float64      `json:"clipping_ratio"`
+			Accuracy   *float64      `json:"delay_accuracy_seconds"`
+			MouthToEar *float64      `json:"mouth_to_ear_seconds"`
+			Missing    *float64      `json:"missing_seconds"`
+			Gaps       []contractGap `json:"gaps"`
 		}
 		Self struct {
 			Trusted     *bool
@@ -180,6 +192,7 @@ type (
 			Seconds          float64
 			Uplink, Downlink contractDirection
 			RTT              *contractQuantiles `json:"rtt_seconds"`
+			Audio            struct{ State string }
 		}
 	}
 )
@@ -269,6 +282,16 @@ func TestJSONOfAGoodCallSaysWhatWasMeasured(t *testing.T) {
 	equal(t, "level", c.Audio.Level, -26.1)
 	equal(t, "match", c.Audio.Match, 1.0)
 	equal(t, "delay", c.Audio.Delay, 0.043)
+	equal(t, "delay accuracy", c.Audio.Accuracy, 0.00021)
+	equal(t, "mouth to ear", c.Audio.MouthToEar, 0.083)
+	equal(t, "active level", c.Audio.Active, -25.4)
+	equal(t, "gain", c.Audio.Gain, 0.0)
+	equal(t, "clipping", c.Audio.Clipping, 0.0)
+	equal(t, "missing", c.Audio.Missing, 0.4)
+	equal(t, "gaps", len(c.Audio.Gaps), 2)
+	equal(t, "second gap", c.Audio.Gaps[1], contractGap{3, 0.14})
+	equal(t, "audio of the first window", c.Windows[0].Audio.State, "ok")
+	equal(t, "audio of the second window", c.Windows[1].Audio.State, "silent")
 	equal(t, "trusted", c.Self.Trusted, true)
 	equal(t, "timestamps", c.Self.Timestamps, "kernel")
 	equal(t, "send late p50", c.Self.SendLate.P50, 0.000024)
@@ -351,6 +374,9 @@ func TestJSONIsNullWhereNothingIsKnown(t *testing.T) {
 				"round_trip.rtt_seconds", "first_media_seconds", "self.receive_wake_seconds", "layers.0.seconds", "layers.2.seconds")},
 		{"receiver reports know no single packets", callKnownByReports,
 			append(known("uplink", perPacket...), "uplink.jitter_max_seconds")},
+		{"audio that was silent has a level and nothing to compare", silentCall, []string{
+			"audio.active_level_dbov", "audio.gain_db", "audio.clipping_ratio", "audio.delay_seconds",
+			"audio.delay_accuracy_seconds", "audio.mouth_to_ear_seconds", "uplink.score", "downlink.score"}},
 		{"a call that is not trusted has no score", untrustedCall, []string{"uplink.score", "downlink.score"}},
 		{"one packet has no jitter, and no packet no ratio", callTooShortToScore,
 			append(known("downlink", "loss_ratio", "discard_ratio", "burst", "jitter_seconds", "delay_variation_seconds", "score"),

@@ -22,11 +22,13 @@ var results = map[string]func() *probe.Result{
 	"untrusted": untrustedCall,
 	"rtcp":      callKnownByReports,
 	"short":     callTooShortToScore,
+	"altered":   alteredCall,
+	"silent":    silentCall,
 	"empty":     func() *probe.Result { return &probe.Result{Verdict: probe.Failed} },
 }
 
 func goodCall() *probe.Result {
-	level, behind := -26.1, 43*ms
+	level, speech, gain, clipped, behind, ear := -26.1, -25.4, 0.0, 0.0, 43*ms, 83*ms
 	return &probe.Result{
 		ID: "9f86d081884c7d65", Name: "echo.example.com:8443", Site: "paris-front-office",
 		Target:  "https://echo.example.com:8443/echo",
@@ -76,7 +78,12 @@ func goodCall() *probe.Result {
 		},
 		RoundTrip: probe.RoundTrip{Sent: 500, Returned: 480,
 			RTT: probe.Quantiles{Count: 480, Min: 12 * ms, P50: 12600 * us, P95: 18 * ms, P99: 20 * ms, Max: 24 * ms}},
-		Audio: probe.Audio{State: probe.AudioOK, Checked: 480, Matched: 480, LevelDBOV: &level, Delay: &behind},
+		Audio: probe.Audio{
+			State: probe.AudioOK, Checked: 480, Matched: 480,
+			LevelDBOV: &level, ActiveLevelDBOV: &speech, GainDB: &gain, ClippingRatio: &clipped,
+			Delay: &behind, DelayAccuracy: 210 * us, MouthToEar: &ear,
+			Missing: 400 * ms, GapCount: 14, Gaps: []probe.Gap{{Start: 1200 * ms, Length: 40 * ms}, {Start: 3 * time.Second, Length: 140 * ms}},
+		},
 		Self: probe.Self{
 			Trusted: true, KernelTimestamps: true,
 			SendLate:    probe.Quantiles{Count: 500, Min: 4 * us, P50: 24 * us, P95: 41 * us, P99: 56 * us, Max: 130 * us},
@@ -86,10 +93,12 @@ func goodCall() *probe.Result {
 			{Length: 5000 * ms, Trusted: true, Uplink: probe.Direction{Evidence: probe.EvidenceStamps, Expected: 250, Received: 245, Lost: 5, Jitter: 3 * ms, JitterMax: 4 * ms, Burst: probe.Burst{R: 1},
 				Score: &probe.Score{Scale: "nb", R: 70, MOS: 3.6}},
 				Downlink: probe.Direction{Evidence: probe.EvidenceSequence, Expected: 245, Received: 245, Jitter: 200 * us, Burst: probe.Burst{R: 1}},
-				RTT:      probe.Quantiles{Count: 245, Min: 12 * ms, P50: 12500 * us, P95: 18 * ms, P99: 20 * ms, Max: 24 * ms}},
+				RTT:      probe.Quantiles{Count: 245, Min: 12 * ms, P50: 12500 * us, P95: 18 * ms, P99: 20 * ms, Max: 24 * ms},
+				Audio:    probe.Audio{State: probe.AudioOK, Checked: 245, Matched: 245, LevelDBOV: &level}},
 			{Start: 5000 * ms, Length: 5000 * ms, Uplink: probe.Direction{Evidence: probe.EvidenceStamps, Expected: 250, Received: 245, Lost: 5,
 				Score: &probe.Score{Scale: "nb", R: 50, MOS: 2.58}},
-				Downlink: probe.Direction{Evidence: probe.EvidenceNone}},
+				Downlink: probe.Direction{Evidence: probe.EvidenceNone},
+				Audio:    probe.Audio{State: probe.AudioSilent}},
 		},
 	}
 }
@@ -184,6 +193,41 @@ func callKnownByReports() *probe.Result {
 	r.Uplink.Score = nil
 	r.Downlink = probe.Direction{Evidence: probe.EvidenceNone}
 	r.Summary = "The call to echo.example.com:8443 is good in both directions, but too short to be scored."
+	return r
+}
+
+// alteredCall went through a gateway that drops some of what it decodes.
+func alteredCall() *probe.Result {
+	r := callKnownByReports()
+	r.Echo = probe.EchoTranscoder
+	level, speech, gain, clipped, behind, ear := -14.2, -13.1, 12.3, 0.021, 162300*us, 222300*us
+	r.Audio = probe.Audio{
+		State: probe.AudioOK, Checked: 420, Matched: 3, Recognised: 380, Silent: 30, Noise: 2,
+		LevelDBOV: &level, ActiveLevelDBOV: &speech, GainDB: &gain, ClippingRatio: &clipped,
+		Delay: &behind, DelayAccuracy: 125 * us, MouthToEar: &ear,
+		Missing: 640 * ms, GapCount: 1, Gaps: []probe.Gap{{Start: 4120 * ms, Length: 640 * ms}},
+	}
+	r.Verdict = probe.Degraded
+	r.Steps[8].Detail = "3 of 420 returned frames are the ones that were sent, 380 are ours by ear, 30 are silent, 2 are comfort noise, 5 are something else"
+	r.Steps[9].State, r.Steps[9].Detail = probe.StateDegraded, "7.6 % of the clip came back silent, limit 3.0 %; 2.1 % of the audio is clipped, limit 0.5 %"
+	r.Summary = "The call to echo.example.com:8443 works, but its quality is poor: " + r.Steps[9].Detail + "."
+	r.Uplink.Score, r.Downlink.Score = nil, nil
+	return r
+}
+
+// silentCall heard comfort noise in place of the clip.
+func silentCall() *probe.Result {
+	r := callKnownByReports()
+	r.Echo = probe.EchoUnknown
+	level := -51.9
+	r.Audio = probe.Audio{State: probe.AudioSilent, Checked: 480, Noise: 480, LevelDBOV: &level}
+	r.Verdict = probe.Failed
+	err := errors.New("comfort noise came back: 0 of 480 returned frames are the ones that were sent, 480 are comfort noise")
+	r.Failure = &probe.Failure{Layer: probe.LayerAudio, Code: probe.CodeComfortNoise, Hint: probe.CodeComfortNoise.Hint(), Err: err}
+	r.Summary = "The call to echo.example.com:8443 failed at audio: comfort noise came back."
+	r.Steps[8].State, r.Steps[8].Detail = probe.StateFailed, err.Error()
+	r.Steps[9] = probe.Step{Layer: probe.LayerQuality, State: probe.StateNotRun}
+	r.Uplink.Score, r.Downlink.Score = nil, nil
 	return r
 }
 

@@ -66,6 +66,9 @@ func (c *canvas) facts(r *probe.Result) {
 	}
 	c.fact("round trip", fmt.Sprintf("%s; %d of %d packets came back", trip, r.RoundTrip.Returned, r.RoundTrip.Sent))
 	c.fact("audio", audioText(&r.Audio))
+	if r.Audio.GapCount > 0 {
+		c.fact("missing", gapText(&r.Audio))
+	}
 	if r.Codec != nil {
 		c.fact("codec", fmt.Sprintf("%s, %s kHz clock, %s a packet", r.Codec.Name, kilo(r.Codec.ClockRate), duration(r.Codec.Frame)))
 	} else {
@@ -83,26 +86,6 @@ func (c *canvas) facts(r *probe.Result) {
 }
 
 func kilo(n int) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/1000), ".0") }
-
-func audioText(a *probe.Audio) string {
-	text := map[probe.AudioState]string{
-		probe.AudioOK:         "the clip that was sent came back",
-		probe.AudioSilent:     "silence came back",
-		probe.AudioWrong:      "something else than the clip that was sent came back",
-		probe.AudioOneWay:     "media goes in one direction only",
-		probe.AudioNotChecked: "not checked",
-	}[a.State]
-	if a.Checked > 0 {
-		text += fmt.Sprintf(" (%d of %d frames match)", a.Matched, a.Checked)
-	}
-	if a.LevelDBOV != nil {
-		text += fmt.Sprintf(", level %.1f dBov", *a.LevelDBOV)
-	}
-	if a.Delay != nil {
-		text += ", " + duration(*a.Delay) + " behind"
-	}
-	return text
-}
 
 func routeText(r *probe.Route) string {
 	if r == nil {

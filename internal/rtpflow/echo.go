@@ -20,11 +20,11 @@ type Echo struct {
 	own  uint32
 	self selfTally
 
-	marks            []mark // one for each window that is not handed out
-	marked           mark   // before marks[0]
-	matched, checked int64  // payloads, as told
-	stamping         bool
-	summary          summary // the echo's, while it waits
+	marks    []mark  // one for each window that is not handed out
+	marked   mark    // before marks[0]
+	content  Content // as told
+	stamping bool
+	summary  summary // the echo's, while it waits
 }
 
 // NewEcho returns the Echo of a call.
@@ -81,9 +81,25 @@ func (e *Echo) Packet(at, read time.Duration, raw []byte) Arrival {
 	return e.down.Packet(at, raw)
 }
 
-// Content tells what comparing payloads with those sent has shown so far: of
-// checked returned packets, matched carried a payload of ours bit by bit.
-func (e *Echo) Content(matched, checked int64) { e.matched, e.checked = matched, checked }
+// Content is what comparing returned audio with what was sent has shown.
+type Content struct {
+	Checked  int64 // frames
+	Intact   int64 // of these, ours bit for bit or sample for sample
+	Reshaped int64 // ours by ear, decoded and encoded again
+}
+
+// Content tells what has been heard so far.
+func (e *Echo) Content(c Content) { e.content = c }
+
+// Departed tells when one of the packets sent left: the last one, or the one so
+// many before it. ok is false beyond the memory of 1024 packets.
+func (e *Echo) Departed(before int64) (at time.Duration, ok bool) {
+	u := e.up
+	if before < 0 || before >= min(u.count, ringBits) {
+		return 0, false
+	}
+	return time.Duration(u.sent[(u.count-1-before)&(ringBits-1)]), true
+}
 
 // kindEvidence is the least number of packets that show a kind.
 const kindEvidence = 8
@@ -95,12 +111,14 @@ func (e *Echo) Kind() Kind {
 		return KindStamping
 	case u.checked >= kindEvidence && u.matched*10 >= u.checked*9:
 		return KindReflector
-	case e.checked < kindEvidence:
+	case e.content.Checked < kindEvidence:
 		return KindUnknown
-	case e.matched*2 >= e.checked:
+	case e.content.Intact*2 >= e.content.Checked:
 		return KindRebuilder
-	default:
+	case (e.content.Intact+e.content.Reshaped)*2 >= e.content.Checked:
 		return KindTranscoder
+	default:
+		return KindUnknown // what comes back is not ours
 	}
 }
 

@@ -331,14 +331,26 @@ func TestKinds(t *testing.T) {
 			for range 20 {
 				r.reflect(false, 99+uint32(r.sent*160))
 			}
-			r.e.Content(19, 20)
+			r.e.Content(Content{Checked: 20, Intact: 19})
 		}, KindRebuilder},
-		{"another payload", func(r *echoRig) {
+		{"our audio in another payload", func(r *echoRig) {
 			for range 20 {
 				r.reflect(false, 99+uint32(r.sent*160))
 			}
-			r.e.Content(0, 20)
+			r.e.Content(Content{Checked: 20, Intact: 2, Reshaped: 9})
 		}, KindTranscoder},
+		{"audio that is not ours", func(r *echoRig) {
+			for range 20 {
+				r.reflect(false, 99+uint32(r.sent*160))
+			}
+			r.e.Content(Content{Checked: 20, Reshaped: 3})
+		}, KindUnknown},
+		{"our headers around audio that is not ours", func(r *echoRig) {
+			for range 20 {
+				r.reflect(false, uint32(r.sent*160))
+			}
+			r.e.Content(Content{Checked: 20})
+		}, KindReflector},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -348,6 +360,28 @@ func TestKinds(t *testing.T) {
 				t.Errorf("got %v, want %v", got, row.want)
 			}
 		})
+	}
+}
+
+func TestDeparturesOfTheLast1024PacketsAreKnown(t *testing.T) {
+	r := newEchoRig(Config{})
+	if _, ok := r.e.Departed(0); ok {
+		t.Error("a packet is known before any was sent")
+	}
+	var left []time.Duration
+	for range 1500 {
+		left = append(left, rigTime(r.sent))
+		r.reflect(false, 0)
+	}
+	for _, before := range []int64{0, 1, 500, 1023} {
+		if got, ok := r.e.Departed(before); !ok || got != left[len(left)-1-int(before)] {
+			t.Errorf("%d before the last: got %v, %v want %v", before, got, ok, left[len(left)-1-int(before)])
+		}
+	}
+	for _, before := range []int64{-1, 1024, 2000} {
+		if got, ok := r.e.Departed(before); ok {
+			t.Errorf("%d before the last: got %v, want it unknown", before, got)
+		}
 	}
 }
 

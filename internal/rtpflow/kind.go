@@ -6,16 +6,17 @@ type Kind uint8
 
 // The kinds of echoes.
 const (
-	// KindUnknown: too little has come back to tell.
+	// KindUnknown: too little has come back to tell, or what comes is not ours.
 	KindUnknown Kind = iota
 	// KindStamping returns the echo stamp: both directions are exact.
 	KindStamping
 	// KindReflector returns our sequence numbers and timestamps: a gap is a
 	// loss of the round trip.
 	KindReflector
-	// KindRebuilder returns our payload under headers of its own.
+	// KindRebuilder returns our payload, or its very samples in other packets,
+	// under headers of its own.
 	KindRebuilder
-	// KindTranscoder returns media whose payload is not ours bit by bit.
+	// KindTranscoder returns our audio, decoded and encoded again.
 	KindTranscoder
 )
 
