@@ -91,6 +91,8 @@ type Metric struct {
 	FromProcess func(*Process, Put)
 	// FromReceiver reads what was pushed to a receiver, at the time of the scrape.
 	FromReceiver func(*Receiver, Put)
+	// FromHistory reads how the history is doing, at the time of the scrape.
+	FromHistory func(*History, Put)
 	// FromShot reads a one-shot call; only /probe shows such metrics.
 	FromShot func(*probe.Result, Put)
 }
@@ -150,5 +152,5 @@ func add(m Metric) *Metric {
 
 // Groups are the headings of the documentation, in order.
 var Groups = []string{
-	groupCalls, groupWindows, groupDirections, groupFacts, groupTargets, groupAgent, groupSelf, groupProcess, groupReceivers, groupShot,
+	groupCalls, groupWindows, groupDirections, groupFacts, groupTargets, groupAgent, groupSelf, groupProcess, groupReceivers, groupHistory, groupShot,
 }

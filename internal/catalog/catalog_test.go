@@ -113,7 +113,7 @@ func TestEveryMetricIsInGoodForm(t *testing.T) {
 
 func (m *Metric) readable() bool {
 	return m.FromPlan != nil || m.FromCall != nil || m.FromWindow != nil || m.Spread != nil ||
-		m.FromJob != nil || m.FromStatus != nil || m.FromProcess != nil || m.FromReceiver != nil || m.FromShot != nil
+		m.FromJob != nil || m.FromStatus != nil || m.FromProcess != nil || m.FromReceiver != nil || m.FromHistory != nil || m.FromShot != nil
 }
 
 // What packets are counted by must have the bounds of the classic form, or these

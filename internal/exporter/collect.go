@@ -60,6 +60,10 @@ func (e *Exporter) Collect(ch chan<- prometheus.Metric) {
 	if e.receivers != nil {
 		emit(ch, e.ofReceivers(e.receivers()))
 	}
+	if e.history != nil {
+		h := e.history()
+		emit(ch, e.ofHistory(&h))
+	}
 }
 
 func emit(ch chan<- prometheus.Metric, samples []sample) {
@@ -119,6 +123,17 @@ func (e *Exporter) ofReceivers(all []catalog.Receiver) []sample {
 		}
 		for i := range all {
 			f.FromReceiver(&all[i], f.appendTo(&list, ""))
+		}
+	}
+	return list
+}
+
+// ofHistory shows how the history is doing.
+func (e *Exporter) ofHistory(h *catalog.History) []sample {
+	var list []sample
+	for _, f := range e.families {
+		if f.FromHistory != nil {
+			f.FromHistory(h, f.appendTo(&list, ""))
 		}
 	}
 	return list

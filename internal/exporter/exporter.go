@@ -30,6 +30,8 @@ type Config struct {
 	// Receivers, when not nil, is asked at each scrape what became of what is
 	// pushed.
 	Receivers func() []catalog.Receiver
+	// History, when not nil, is asked at each scrape how the history is doing.
+	History func() catalog.History
 }
 
 // Exporter keeps the series of an agent. All of its methods may be called at the
@@ -38,6 +40,7 @@ type Exporter struct {
 	families  []*family
 	status    func() agent.Status
 	receivers func() []catalog.Receiver
+	history   func() catalog.History
 
 	mu      sync.RWMutex
 	targets map[string]*target
@@ -59,7 +62,7 @@ type target struct {
 // New returns an exporter without targets.
 func New(c Config) *Exporter {
 	e := &Exporter{
-		status: c.Status, receivers: c.Receivers,
+		status: c.Status, receivers: c.Receivers, history: c.History,
 		targets: map[string]*target{},
 		facts:   catalog.Process{Site: c.Site, Version: c.Version, Revision: c.Revision, GoVersion: c.GoVersion},
 	}

@@ -41,7 +41,7 @@ func TestCountersExistBeforeTheFirstCall(t *testing.T) {
 	e.Added(office)
 	text := exposition(t, textFormat, e)
 	for _, m := range catalog.All() {
-		if m.Type == catalog.Gauge || m.FromShot != nil || m.FromJob != nil || m.FromStatus != nil || m.FromReceiver != nil || m == catalog.CallLayerSeconds {
+		if m.Type == catalog.Gauge || m.FromShot != nil || m.FromJob != nil || m.FromStatus != nil || m.FromReceiver != nil || m.FromHistory != nil || m == catalog.CallLayerSeconds {
 			continue
 		}
 		name := m.Name

@@ -56,6 +56,9 @@ func scene() *Exporter {
 		Site: "paris", Version: "1.2.3", Revision: "abc", GoVersion: "go1.26",
 		Status:    func() agent.Status { return status },
 		Receivers: func() []catalog.Receiver { return receivers },
+		History: func() catalog.History {
+			return catalog.History{Written: 240, Dropped: 3, SetAside: 1, Waiting: 7, Bytes: 5 << 20, Limit: 256 << 20, Writable: true}
+		},
 	})
 	e.Reloaded(true)
 	e.Added(office)

@@ -97,6 +97,7 @@ type Health struct {
 	Err      string    // why nothing can be written; empty when all is well
 	Since    time.Time // of Err
 	SetAside string    // the last damaged file, under its new name
+	Damaged  int64     // files that were set aside since the start
 }
 
 // Open opens the store, or begins it. A damaged file is set aside; a file that

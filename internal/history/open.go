@@ -139,7 +139,7 @@ func (s *Store) setAside(bad error) error {
 		return fmt.Errorf("set the damaged file aside: %w", err)
 	}
 	s.config.Log.Error("history begins anew: the file was damaged and is set aside", "file", s.config.Path, "set_aside", to, "error", bad)
-	s.note(func(h *Health) { h.SetAside = to })
+	s.note(func(h *Health) { h.SetAside = to; h.Damaged++ })
 	old, err := filepath.Glob(s.config.Path + setAsideMark + "*")
 	if err != nil {
 		return nil // a path with brackets: nothing is tidied
