@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -41,5 +42,17 @@ func TestAPanicOnASharedThreadEndsItsCallAlone(t *testing.T) {
 				t.Fatal("the lock is still held")
 			}
 		})
+	}
+}
+
+// TestTargetThatNoAdapterTakes: an adapter that refuses the target is a failed
+// call like any other, and hanging up has nothing to close.
+func TestTargetThatNoAdapterTakes(t *testing.T) {
+	r, err := Run(context.Background(), Target{URL: "http://127.0.0.1:9/echo", Token: "a token has no spaces"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict != Failed || r.Failure == nil || !strings.Contains(r.Failure.Err.Error(), "bearer token") {
+		t.Errorf("got %s, %+v", r.Verdict, r.Failure)
 	}
 }

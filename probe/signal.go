@@ -32,10 +32,11 @@ func (c *call) signal(ctx context.Context) error {
 		RootCAs:      c.target.RootCAs,
 		LocalAddress: c.target.LocalAddress,
 	}
-	var err error
-	if c.dialer, err = newDialer(c.target, c.trace); err != nil {
-		return err
+	dialer, err := newDialer(c.target, c.trace)
+	if err != nil {
+		return err // not into c.dialer: an adapter's nil in an interface is not nil
 	}
+	c.dialer = dialer
 	if c.session, err = c.dialer.Dial(ctx, c.offer); err != nil {
 		return err
 	}
