@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ type agentFlags struct {
 	config  string
 	grace   time.Duration
 	verbose int
+	web     webFlags
 }
 
 // agentCommand is earshot agent: calls on schedule.
@@ -26,7 +28,9 @@ func agentCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agent --config FILE",
 		Short: "Place calls on schedule, for months",
-		Long: `Place calls to the targets of a configuration, on schedule or without pause.
+		Long: `Place calls to the targets of a configuration, on schedule or without pause, and
+show what became of them: metrics for Prometheus, /probe for calls on demand, and
+a status page.
 
 SIGHUP reads the configuration anew: targets that did not change go on
 undisturbed, and a file with mistakes changes nothing. Lists of targets, secrets
@@ -41,6 +45,7 @@ what it measured, one that is still being set up counts nowhere.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&f.config, "config", "", "YAML file that says what to call")
+	f.web.add(fs)
 	fs.DurationVar(&f.grace, "grace", 10*time.Second, "how long calls may take to end before they are cut off")
 	fs.CountVarP(&f.verbose, "verbose", "v", "log every call too; twice for more")
 	return cmd
@@ -54,6 +59,11 @@ func (f *agentFlags) run(cmd *cobra.Command) error {
 	if f.grace <= 0 {
 		return usage(fmt.Errorf("--grace: must be more than 0, is %v", f.grace), "10s is enough for every call to end in order")
 	}
+	var wrong problems
+	f.web.check(&wrong)
+	if err := wrong.usage("earshot agent --help explains the flags"); err != nil {
+		return err
+	}
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -66,11 +76,14 @@ func (f *agentFlags) run(cmd *cobra.Command) error {
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
 
-	s, err := newService(source, first, log)
+	s, err := newService(source, first, &f.web, log)
 	if err != nil {
 		return exitError{exitFailed, err}
 	}
 	log.Info("agent started", "config", f.config, "targets", len(first.Plan.Jobs), "version", readBuild().Version)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s.server = serveWeb(&f.web, s.pages(), log, cancel)
 	s.run(ctx, hangups)
 	log.Info("agent ends", "calls", s.agent.Status().Running)
 	if err := s.close(f.grace); err != nil {

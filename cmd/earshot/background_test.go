@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -125,12 +126,30 @@ func beside(ts *testscript.TestScript, name string) *background {
 
 // await waits until a program says something.
 func await(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: await NAME REGEXP")
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: await NAME REGEXP [VARIABLE]")
 	}
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
-	beside(ts, args[0]).wait(ts, pattern)
+	found := beside(ts, args[0]).wait(ts, pattern)
+	if len(args) == 3 {
+		ts.Setenv(args[2], found[1])
+	}
+}
+
+// ask sends a request; what comes back is standard output, whatever its status.
+func ask(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ask METHOD URL")
+	}
+	request, err := http.NewRequest(args[0], args[1], nil)
+	ts.Check(err)
+	client := http.Client{Timeout: patience}
+	answer, err := client.Do(request)
+	ts.Check(err)
+	defer answer.Body.Close()
+	_, err = io.Copy(ts.Stdout(), answer.Body)
+	ts.Check(err)
 }
 
 var signals = map[string]os.Signal{"HUP": syscall.SIGHUP, "INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}

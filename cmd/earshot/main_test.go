@@ -55,7 +55,9 @@ func (m sideBySide) Run() int {
 //	                             ends; $NAME is its URL, $NAME_ADDRESS and $NAME_PORT
 //	                             are from it, NAME.out its standard output
 //	begin NAME COMMAND ARG...    run any earshot in the background
-//	await NAME REGEXP            wait until its standard error has a match, after the last one
+//	await NAME REGEXP [VARIABLE] wait until its standard error has a match, after the last one;
+//	                             VARIABLE becomes the first group
+//	ask METHOD URL               send an HTTP request; the body of the answer is standard output
 //	signal NAME SIGNAL           send HUP, INT, TERM or KILL
 //	halt NAME [SIGNAL]           interrupt it; it must end well; stdout and stderr are its own
 //	[!] json FILE PATH WANT      the value at PATH is WANT, as JSON or as a bare string
@@ -75,7 +77,7 @@ func TestScripts(t *testing.T) {
 		Deadline:            time.Now().Add(6 * patience), // a program that hangs ends its script, not the run
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": runWithCode, "serve": serve, "json": checkJSON,
-			"begin": begin, "await": await, "signal": sendSignal, "halt": halt,
+			"begin": begin, "await": await, "ask": ask, "signal": sendSignal, "halt": halt,
 			"expand": expand, "certificates": writeCertificates(ca), "closedport": closedPort,
 		},
 		Setup: func(env *testscript.Env) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/earshot-voip/earshot/internal/catalog"
 	"github.com/earshot-voip/earshot/internal/config"
 	"github.com/earshot-voip/earshot/internal/exporter"
+	"github.com/earshot-voip/earshot/internal/history"
 	"github.com/earshot-voip/earshot/internal/remotewrite"
 )
 
@@ -26,24 +27,36 @@ type service struct {
 	log     *slog.Logger
 	agent   *agent.Agent
 	metrics *exporter.Exporter
+	history *history.Store
+	forget  func() error // removes a history that was not to be kept
 	pushing *remotewrite.Group
-	current atomic.Pointer[config.Config]
+
+	registry *prometheus.Registry
+	server   *webServer // nil until it serves
+	show     webFlags
+	ending   atomic.Bool
+	current  atomic.Pointer[config.Config]
 
 	mu sync.Mutex // held while a configuration is read and applied: one after the other
 }
 
 // newService puts the parts together and begins the calls of a configuration.
-func newService(source *config.Source, first *config.Config, log *slog.Logger) (*service, error) {
-	s := &service{source: source, log: log}
+func newService(source *config.Source, first *config.Config, f *webFlags, log *slog.Logger) (*service, error) {
+	s := &service{source: source, log: log, show: *f}
+	var err error
+	if s.history, s.forget, err = openHistory(first.History, log); err != nil {
+		return nil, withHint(err, "history.path: names the folder; another agent needs another one")
+	}
 	build := readBuild()
 	s.metrics = exporter.New(exporter.Config{
 		Site: first.Site, Version: build.Version, Revision: build.Revision, GoVersion: build.Go,
 		Status: func() agent.Status { return s.agent.Status() }, Receivers: s.receivers,
+		History: func() catalog.History { return historyFacts(s.history) },
 	})
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(s.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s.pushing = remotewrite.NewGroup(registry, "earshot/"+build.Version, log)
-	s.agent = agent.New(agent.Config{Observer: agent.Observers{s.metrics}, UserAgent: "earshot/" + build.Version, Log: log})
+	s.registry = prometheus.NewRegistry()
+	s.registry.MustRegister(s.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.pushing = remotewrite.NewGroup(s.registry, "earshot/"+build.Version, log)
+	s.agent = agent.New(agent.Config{Observer: agent.Observers{s.metrics, s.history}, UserAgent: "earshot/" + build.Version, Log: log})
 	if err := s.apply(first); err != nil {
 		return nil, errors.Join(err, s.close(time.Second))
 	}
@@ -56,7 +69,9 @@ func (s *service) apply(c *config.Config) error {
 	if err := s.agent.Apply(c.Plan); err != nil {
 		return err
 	}
-	s.current.Store(c)
+	if before := s.current.Swap(c); before != nil && before.History != c.History {
+		s.log.Warn("the history stays as it is until the agent is started anew", "path", before.History.Path)
+	}
 	err := s.pushing.Apply(c.RemoteWrite)
 	s.metrics.Reloaded(err == nil)
 	return err
@@ -103,11 +118,26 @@ func (s *service) take(reason string, read func() (*config.Config, error)) error
 }
 
 // close ends all calls, so long at most, and then everything that is told of
-// them: what the last calls found out is pushed too.
+// them: what the last calls found out is pushed, shown and kept too.
 func (s *service) close(grace time.Duration) error {
+	s.ending.Store(true)
 	err := s.agent.Close(grace)
 	s.pushing.Stop()
-	return err
+	if s.server != nil {
+		err = errors.Join(err, s.server.close())
+	}
+	return errors.Join(err, s.history.Close(), s.forget())
+}
+
+// ready is why the agent does not work; nil when it does.
+func (s *service) ready() error {
+	switch {
+	case s.current.Load() == nil:
+		return errors.New("the first configuration is not in effect yet")
+	case s.ending.Load():
+		return errors.New("it is ending its calls")
+	}
+	return nil
 }
 
 // receivers says for the metrics what became of what is pushed.
