@@ -32,6 +32,7 @@ type callFlags struct {
 	tokenFile, caFile, localAddress, limitLoss string
 	badMOS                                     float64
 	limitJitter, limitRTT                      time.Duration
+	comparePaths                               bool
 	verbose                                    int
 }
 
@@ -48,13 +49,19 @@ TARGET is the URL of an HTTP(S) offer/answer endpoint (WHIP, RFC 9725), such as
 earshot echo serves. Without TARGET the echo runs inside this process: that call
 shows what this host alone does to a call.
 
+With --compare-paths the same call is placed directly and through each TURN
+server given with --ice-server (UDP, TCP, TLS), one after the other.
+
 Exit codes: 0 good, 1 degraded, 2 failed, 3 untrusted (this host could not
-measure), 64 wrong usage.`,
+measure), 64 wrong usage. With --compare-paths they are those of the best path:
+2 means that no path carries a call.`,
 		Example: `  earshot call
   earshot call https://echo.example.com/echo --token-file token --duration 30s
   earshot call http://192.0.2.7:8443/echo --codec pcmu --output json
   earshot call https://echo.example.com/echo --relay only \
-      --ice-server turn:turn.example.com:3478 --ice-username probe --ice-password-file turn.password`,
+      --ice-server turn:turn.example.com:3478 --ice-username probe --ice-password-file turn.password
+  earshot call https://echo.example.com/echo --compare-paths --ice-username probe --ice-password-file turn.password \
+      --ice-server turn:turn.example.com --ice-server 'turn:turn.example.com?transport=tcp' --ice-server turns:turn.example.com`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usage(fmt.Errorf("unexpected argument %q", args[1]), "earshot call takes one target")
@@ -74,6 +81,7 @@ measure), 64 wrong usage.`,
 	fs.StringVar(&f.iceUsername, "ice-username", "", "username at the TURN servers")
 	fs.StringVar(&f.icePasswordFile, "ice-password-file", "", "file with the password at the TURN servers (or EARSHOT_ICE_PASSWORD)")
 	fs.StringVar(&f.relay, "relay", "auto", "whether media goes through a TURN server: auto, only or never")
+	fs.BoolVar(&f.comparePaths, "compare-paths", false, "place the call over each path in turn: direct, and by each TURN server; say which is best")
 	fs.StringVar(&f.localAddress, "local-address", "", "the only address of this host to use")
 	fs.StringVar(&f.dscp, "dscp", "ef", "DSCP mark of media: ef, af41, cs0, or 0 to 63")
 	fs.DurationVar(&f.window, "window", 5*time.Second, "length of the stretches that are scored on their own")
@@ -112,6 +120,9 @@ func (f *callFlags) run(cmd *cobra.Command, args []string) error {
 				target.Log.Warn("the echo in this process did not end well", "error", err)
 			}
 		}()
+	}
+	if f.comparePaths {
+		return f.compare(ctx, cmd, target, logs)
 	}
 	result, err := f.place(ctx, cmd.ErrOrStderr(), target, logs)
 	if err != nil {
@@ -202,6 +213,9 @@ func (f *callFlags) target(cmd *cobra.Command, args []string) (probe.Target, err
 	t.Limits.Loss, err = parseRatio(f.limitLoss)
 	wrong.add("--limit-loss", err)
 	wrong.add("--output", checkOutput(f.output))
+	if f.comparePaths && cmd.Flags().Changed("relay") {
+		wrong.add("--relay", errors.New("means nothing with --compare-paths, which tries every path"))
+	}
 	for _, name := range []string{"duration", "window", "timeout", "bad-mos", "limit-jitter", "limit-rtt"} {
 		// Zero is how a target says "default"; a person who types it means something else.
 		if flag := cmd.Flags().Lookup(name); flag.Changed && (flag.Value.String() == "0s" || flag.Value.String() == "0") {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/earshot-voip/earshot/internal/farend"
 	"github.com/earshot-voip/earshot/internal/signaling/signalingtest"
 	"github.com/earshot-voip/earshot/probe"
 )
@@ -67,10 +68,15 @@ func (m sideBySide) Run() int {
 //	certificates                 write ca.pem, and cert.pem and key.pem for 127.0.0.1
 //	closedport NAME              $NAME is an address at which nothing listens
 //
+// $TURN_UDP, $TURN_TCP and $TURN_TLS are the URLs of one TURN server on loopback
+// that knows the user probe with the password right; ca.pem signed its certificate.
+//
 // FILE may be stdout. PATH is like layers.connect.state. Of a file with several
 // lines of JSON the last one counts.
 func TestScripts(t *testing.T) {
 	ca := signalingtest.NewCA(t)
+	certificate := ca.Valid()
+	turn := farend.NewTURN(t, farend.TURNConfig{Certificate: &certificate})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -82,6 +88,9 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[backgrounds{}] = map[string]*background{}
+			env.Setenv("TURN_UDP", turn.UDP)
+			env.Setenv("TURN_TCP", turn.TCP)
+			env.Setenv("TURN_TLS", turn.TLS)
 			return nil
 		},
 	})

@@ -15,11 +15,13 @@ const Schema = "earshot.report/v1"
 // JSON writes the result as one JSON object: times in seconds, ratios within
 // 0..1, counts; null for what is not known. Fields may be added to it; none
 // changes its name or meaning within a version of Schema.
-func JSON(w io.Writer, r *probe.Result) error {
+func JSON(w io.Writer, r *probe.Result) error { return writeJSON(w, newDocument(r)) }
+
+func writeJSON(w io.Writer, document any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(newDocument(r))
+	return e.Encode(document)
 }
 
 // document is the object. A pointer is null when its value is not known.

@@ -22,8 +22,14 @@ type Options struct {
 
 // ExitCode is the exit code of a command that placed the call: 0 good,
 // 1 degraded, 2 failed, 3 untrusted.
-func ExitCode(r *probe.Result) int {
-	switch r.Verdict {
+func ExitCode(r *probe.Result) int { return exitCode(r.Verdict) }
+
+// PathsExitCode is that of a command that compared paths: of the best path's
+// call; 2 when none carries a call, 3 when none could be judged.
+func PathsExitCode(c *probe.Comparison) int { return exitCode(c.Verdict) }
+
+func exitCode(v probe.Verdict) int {
+	switch v {
 	case probe.Good:
 		return 0
 	case probe.Degraded:
