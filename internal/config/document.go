@@ -40,6 +40,7 @@ func (d *document) parse(text []byte) *yaml.Node {
 	if decoder.Decode(&second) == nil {
 		d.at(second.Line, "", "holds a second document; hint: one file is one document, remove the line ---")
 	}
+	d.lines[""] = root.Content[0].Line
 	return root.Content[0]
 }
 
@@ -86,9 +87,7 @@ func (d *document) given(path string) bool { return d.lines[path] != 0 }
 // decode fills v, which must be settable, from a node. What the file does not
 // give stays as it is: defaults are what v holds before.
 func (d *document) decode(n *yaml.Node, path string, v reflect.Value) {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+	n = named(n)
 	if d.lines[path] == 0 {
 		d.lines[path] = n.Line
 	}
@@ -121,17 +120,21 @@ func (d *document) decode(n *yaml.Node, path string, v reflect.Value) {
 // field finds the field of a struct that a key means.
 func field(v reflect.Value, key string) (reflect.Value, bool) {
 	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-		if name == key {
-			return v.Field(i), true
-		}
 		if v.Type().Field(i).Anonymous {
 			if f, ok := field(v.Field(i), key); ok {
 				return f, true
 			}
+		} else if keyOf(v.Type().Field(i)) == key {
+			return v.Field(i), true
 		}
 	}
 	return reflect.Value{}, false
+}
+
+// keyOf is the key that a field has in a file.
+func keyOf(f reflect.StructField) string {
+	key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	return key
 }
 
 func fieldNames(t reflect.Type) []string {
@@ -141,8 +144,7 @@ func fieldNames(t reflect.Type) []string {
 			names = append(names, fieldNames(t.Field(i).Type)...)
 			continue
 		}
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		names = append(names, name)
+		names = append(names, keyOf(t.Field(i)))
 	}
 	return names
 }
@@ -181,9 +183,10 @@ func (d *document) mapping(n *yaml.Node, path string, visit func(key string, val
 
 // pairs lists keys and values, with what "<<" merges in where it is not
 // overridden.
-func pairs(n *yaml.Node) [][2]*yaml.Node {
+func pairs(n *yaml.Node, above ...*yaml.Node) [][2]*yaml.Node {
 	var own, merged [][2]*yaml.Node
 	names := map[string]bool{}
+	above = append(above, n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Tag != "!!merge" {
@@ -191,18 +194,15 @@ func pairs(n *yaml.Node) [][2]*yaml.Node {
 			names[key.Value] = true
 			continue
 		}
-		for value.Kind == yaml.AliasNode {
-			value = value.Alias
-		}
 		sources := []*yaml.Node{value}
 		if value.Kind == yaml.SequenceNode {
 			sources = value.Content
 		}
 		for _, source := range sources {
-			for source.Kind == yaml.AliasNode {
-				source = source.Alias
+			// What merges itself adds nothing, and would not end.
+			if source = named(source); source.Kind == yaml.MappingNode && !slices.Contains(above, source) {
+				merged = append(merged, pairs(source, above...)...)
 			}
-			merged = append(merged, pairs(source)...)
 		}
 	}
 	for _, pair := range merged {
@@ -212,6 +212,14 @@ func pairs(n *yaml.Node) [][2]*yaml.Node {
 		}
 	}
 	return own
+}
+
+// named is the node that an alias names, or the node itself.
+func named(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
 }
 
 // table decodes a mapping with keys of the user's choice.

@@ -6,10 +6,13 @@ import (
 	"github.com/earshot-voip/earshot/probe"
 )
 
-// check notes what is wrong with values that a target cannot tell from none.
-func (j judging) check(p place) {
-	if limits := p.under("limits"); j.Limits.BadMOS == 0 && limits.given("bad_mos") {
-		limits.problem("bad_mos", "must be within 1..4.5, is 0")
+// check notes what is wrong with values that would otherwise be found out by
+// every target, or taken for none.
+func (j *judging) check(p place) {
+	limits := p.under("limits")
+	if mos := j.Limits.BadMOS; limits.given("bad_mos") && !(mos >= 1 && mos <= 4.5) {
+		limits.problem("bad_mos", "must be within 1..4.5, is %v", mos)
+		j.Limits.BadMOS = 0
 	}
 }
 

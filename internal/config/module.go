@@ -67,7 +67,7 @@ func matches(pattern string, u *url.URL) bool {
 	if u.Opaque != "" { // sip:user@host
 		user, host, _ := cutLast(rest, "@")
 		isUser, isHost, _ := cutLast(u.Opaque, "@")
-		return u.RawQuery == "" && glob(user, isUser) && globHost(host, isHost)
+		return u.RawQuery == "" && !strings.ContainsAny(isUser, "@:;/?") && glob(user, isUser) && globHost(host, isHost)
 	}
 	rest, isTree := strings.CutPrefix(rest, "//")
 	if !isTree || u.User != nil {

@@ -25,7 +25,7 @@ type effective struct {
 // names the files that hold them. What may hide in a URL is taken out.
 func (r *reading) render(c *Config) []byte {
 	e := r.shown
-	e.Site, e.History = c.Site, c.History
+	e.Site, e.History = c.Site, r.file.History
 	e.Budget = budget{c.Plan.Budget.ParallelCalls, Size(c.Plan.Budget.BytesPerDay)}
 	for i := range e.Targets {
 		e.Targets[i].fill(c.Plan.Jobs[i])

@@ -98,6 +98,9 @@ func (r *reading) config(text []byte) *Config {
 		History: r.file.History, RemoteWrite: r.remoteWrites(top),
 	}
 	c.History.check(top.under("history"))
+	if c.History.Path != "" {
+		c.History.Path = relative(r.doc.file, c.History.Path)
+	}
 	if len(r.problems) == 0 {
 		r.checkBudget(top.under("budget"), c.Plan)
 		c.shown = r.render(c)

@@ -80,6 +80,7 @@ func (t *target) checkMode(p place, j agent.Job) {
 	case agent.Continuous:
 		useless("every", "renew is the age at which a call is replaced by the next")
 		useless("duration", "renew says how long a call stays up")
+		useless("timeout", "renew says how long a call stays up")
 		if j.Renew < minRenew {
 			p.problem("renew", "must be at least %s, is %s", short(minRenew), short(j.Renew))
 		}

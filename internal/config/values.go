@@ -31,7 +31,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("must be a time with its unit, like 500ms, 10s or 5m, is %q", text)
-	case whole+part <= 0:
+	case part < 0 || whole+part <= 0:
 		return fmt.Errorf("must be more than 0, is %s", text)
 	}
 	d.Duration = whole + part
