@@ -91,6 +91,10 @@ func (c *call) finish(l Layer, s State, start, took time.Duration) {
 	if l == LayerSignaling {
 		c.traceSteps()
 	}
+	if l == LayerSignaling {
+		c.observe(signalingLayers...)
+		return
+	}
 	c.observe(l)
 }
 
@@ -107,21 +111,17 @@ func (c *call) fail(rung, broken Layer, start, took time.Duration) {
 	step.State = StateFailed
 	step.Detail = c.failure.Err.Error()
 	if rung == LayerSignaling {
-		c.observe(rung)
+		c.observe(signalingLayers...)
 		return
 	}
 	c.observe(broken)
 }
 
-// observe tells the observer of a step. Signalling stands for all the steps that
-// it goes through.
-func (c *call) observe(l Layer) {
+// observe tells the observer of the steps of layers that ran. The signalling
+// rung stands for several.
+func (c *call) observe(layers ...Layer) {
 	if c.target.OnStep == nil {
 		return
-	}
-	layers := []Layer{l}
-	if l == LayerSignaling {
-		layers = signalingLayers
 	}
 	for _, l := range layers {
 		if s := *c.step(l); s.State != StateNotRun {
@@ -138,7 +138,7 @@ func (c *call) gather(ctx context.Context) error {
 	}
 	c.exchange = newExchange(c.codec, c.target.Trust)
 	c.ear = &ear{x: c.exchange}
-	_, loopback := onLoopback(c.target.URL)
+	_, loopback := onLoopback(c.target.server())
 	local := c.localAddress()
 	c.servers = &signaling.Trace{
 		Resolver: c.target.Resolver, RootCAs: c.target.RootCAs, LocalAddress: local,
@@ -172,7 +172,7 @@ func (c *call) gather(ctx context.Context) error {
 
 // localAddress is the only address that media may use; not valid: any.
 func (c *call) localAddress() netip.Addr {
-	if literal, loopback := onLoopback(c.target.URL); loopback && !c.target.LocalAddress.IsValid() {
+	if literal, loopback := onLoopback(c.target.server()); loopback && !c.target.LocalAddress.IsValid() {
 		return literal
 	}
 	return c.target.LocalAddress
@@ -245,6 +245,7 @@ func (c *call) hangUp() {
 		if err := c.session.Hangup(ctx); err != nil {
 			c.target.Log.Warn("hang-up failed", "target", c.result.Target, "error", err)
 		}
+		c.result.Opinions = opinions(c.session)
 	}
 	if c.dialer != nil {
 		if err := c.dialer.Close(); err != nil {
@@ -265,28 +266,19 @@ func (c *call) report() *Result {
 	return r
 }
 
-var relayPolicy = map[Relay]peer.Relay{
-	RelayAuto: peer.RelayAuto, RelayOnly: peer.RelayOnly, RelayNever: peer.RelayNever,
+// opinions are what the far end said of the call, with its hang-up at the latest.
+func opinions(s signaling.Session) []Opinion {
+	source, ok := s.(signaling.OpinionSource)
+	if !ok {
+		return nil
+	}
+	var list []Opinion
+	for _, o := range source.Opinions() {
+		list = append(list, Opinion(o))
+	}
+	return list
 }
 
-// onLoopback reports whether a target is on this host's loopback, so that
-// loopback addresses are what has to be offered; and of which family, where the
-// URL says it by an address: the zero Addr is both.
-func onLoopback(target string) (family netip.Addr, loopback bool) {
-	u, err := url.Parse(target)
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return netip.Addr{}, true
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil || !ip.IsLoopback() {
-		return netip.Addr{}, false
-	}
-	if ip.Is4() {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
-	}
-	return netip.IPv6Loopback(), true
+var relayPolicy = map[Relay]peer.Relay{
+	RelayAuto: peer.RelayAuto, RelayOnly: peer.RelayOnly, RelayNever: peer.RelayNever,
 }

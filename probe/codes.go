@@ -28,6 +28,11 @@ const (
 	CodeNoAnswer      Code = "signaling_no_answer"
 	CodeSignalingLost Code = "signaling_connection_lost"
 	CodeNoCommonCodec Code = "signaling_no_common_codec"
+	CodeNotAcceptable Code = "signaling_not_acceptable"
+	CodeBusy          Code = "signaling_busy"
+	CodeDeclined      Code = "signaling_declined"
+	CodeNobodyThere   Code = "signaling_nobody_there"
+	CodeDropped       Code = "signaling_connection_dropped"
 
 	CodeNoCandidate Code = "gather_no_candidate"
 	CodeNoRelay     Code = "gather_no_relay"
@@ -124,11 +129,11 @@ var explanations = map[Code]explanation{
 	},
 	CodeUnauthorized: {
 		"the server refused the credentials",
-		"the server wants other credentials; check --token-file",
+		"the server wants other credentials; check --token-file, or --username and --password-file for SIP",
 	},
 	CodeNotFound: {
 		"the server knows no such endpoint",
-		"the server has no such endpoint; check the path of the URL",
+		"the server has no such endpoint; check the path of the URL, and the user part of a SIP address",
 	},
 	CodeUnavailable: {
 		"the server is not available",
@@ -157,6 +162,26 @@ var explanations = map[Code]explanation{
 	CodeNoCommonCodec: {
 		"the two ends have no codec in common",
 		"the far end does not know this codec; try --codec pcmu, or enable it there",
+	},
+	CodeNotAcceptable: {
+		"the far end does not accept what was offered",
+		"no codec in common, or no address it would send to: try --codec pcmu; FreeSWITCH refuses private addresses alone unless its apply-candidate-acl allows them: add a STUN server with --ice-server",
+	},
+	CodeBusy: {
+		"the far end is busy",
+		"the far end takes no further call; check how many calls at once it allows, and who else calls it",
+	},
+	CodeDeclined: {
+		"the far end declined the call",
+		"somebody or something at the far end declined the call; check that the address is that of an echo service",
+	},
+	CodeNobodyThere: {
+		"nobody is registered at the called address",
+		"the server knows the address, but nobody is there; check that the echo service runs and is registered",
+	},
+	CodeDropped: {
+		"the signalling connection broke during the call",
+		"the server or something on the way closed the signalling connection in mid-call; check its log, its restarts and the idle times of proxies",
 	},
 	CodeNoCandidate: {
 		"this host has no usable address",

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/earshot-voip/earshot/internal/signaling"
+	"github.com/earshot-voip/earshot/internal/signaling/sipws"
 	"github.com/earshot-voip/earshot/internal/signaling/whip"
 )
 
@@ -17,6 +18,11 @@ func newDialer(t Target, trace *signaling.Trace) (signaling.Dialer, error) {
 	switch u.Scheme {
 	case "http", "https":
 		return whip.New(whip.Options{URL: t.URL, Token: t.Token, UserAgent: t.UserAgent, Trace: trace})
+	case "sip", "sips":
+		return sipws.New(sipws.Options{
+			Target: t.URL, Via: t.Via, Username: t.Username, Password: t.Password, Register: t.Register,
+			UserAgent: t.UserAgent, Trace: trace,
+		})
 	}
 	return nil, fmt.Errorf("no way to call %s: scheme %q is not supported", redact(u), u.Scheme)
 }

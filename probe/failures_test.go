@@ -41,7 +41,7 @@ type failureRow struct {
 }
 
 // allFailures provoke every failure code for real.
-func allFailures() []failureRow { return slices.Concat(failures, serverFailures) }
+func allFailures() []failureRow { return slices.Concat(failures, serverFailures, sipFailures) }
 
 var failures = []failureRow{
 	{"the name does not exist", probe.LayerResolve, probe.CodeNameNotFound, probe.LayerSignaling,
@@ -363,21 +363,22 @@ func recorded(told *[]probe.Step, then func(probe.Step)) func(probe.Step) {
 }
 
 // checkObserver checks that the observer was told of each step that ran, in the
-// order of the ladder and as the result has it. A path that is lost during media
-// is told of a second time, last.
+// order of the ladder and as the result has it. A path or a signalling connection
+// that is lost during media is told of a second time, last.
 func checkObserver(t *testing.T, r *probe.Result, told []probe.Step) {
 	t.Helper()
-	lost := r.Failure.Code == probe.CodeConsentLost || r.Failure.Code == probe.CodeTURNLost
-	if n := len(told); lost && n > 0 {
-		if told[n-1] != step(t, r, probe.LayerICE) {
-			t.Errorf("the observer was told of %+v at last, want the lost path", told[n-1])
+	lost := probe.Layer("")
+	if n := len(told); n > 0 && slices.Contains([]probe.Code{probe.CodeConsentLost, probe.CodeTURNLost, probe.CodeDropped}, r.Failure.Code) {
+		lost = r.Failure.Layer
+		if told[n-1] != step(t, r, lost) {
+			t.Errorf("the observer was told of %+v at last, want what was lost", told[n-1])
 		}
-		told = slices.DeleteFunc(told[:n-1:n-1], func(s probe.Step) bool { return s.Layer == probe.LayerICE })
+		told = slices.DeleteFunc(told[:n-1:n-1], func(s probe.Step) bool { return s.Layer == lost })
 	}
 	var want []probe.Step
 	for _, l := range ladder {
 		s := step(t, r, l)
-		if s.State != probe.StateNotRun && !(lost && l == probe.LayerICE) {
+		if s.State != probe.StateNotRun && l != lost {
 			want = append(want, s)
 		}
 	}

@@ -93,6 +93,10 @@ type Result struct {
 	Echo       EchoKind
 	Deviations []string // what the far end's session description left out
 
+	// Opinions are what the far end said of the quality in its own words. They are
+	// no part of the verdict.
+	Opinions []Opinion
+
 	Certificates []Certificate // of the hops that used TLS: signalling, and TURN servers
 
 	Uplink    Direction // probe to echo: what the far end hears
@@ -137,6 +141,13 @@ type Route struct {
 type Certificate struct {
 	Hop      string // host:port
 	NotAfter time.Time
+}
+
+// Opinion is a far end's view of the call, as its protocol carried it.
+type Opinion struct {
+	Source string   // where it was said: the name of the header
+	Text   string   // as it was said
+	MOS    *float64 // nil when the text says none
 }
 
 // EchoKind is what kind of echo answered: it decides which direction a figure

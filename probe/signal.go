@@ -38,7 +38,7 @@ func (c *call) signal(ctx context.Context) error {
 	}
 	c.dialer = dialer
 	if c.session, err = c.dialer.Dial(ctx, c.offer); err != nil {
-		return err
+		return c.explainRefusal(err)
 	}
 	if err := c.peer.Accept(c.session.Answer()); err != nil {
 		return err
@@ -47,6 +47,18 @@ func (c *call) signal(ctx context.Context) error {
 	c.result.Codec = &Codec{Name: agreed.Name, ClockRate: int(agreed.ClockRate), Frame: agreed.Frame}
 	c.result.Deviations = c.peer.Deviations()
 	return nil
+}
+
+// explainRefusal adds what is known of the offer to a refusal that is about it:
+// some endpoints refuse private addresses in the same words as codecs.
+func (c *call) explainRefusal(err error) error {
+	var status *signaling.StatusError
+	if errors.As(err, &status) && statusCode(status.Code) == CodeNotAcceptable {
+		if fact := privateOnly(c.offer); fact != "" {
+			return fmt.Errorf("%w; %s", err, fact)
+		}
+	}
+	return err
 }
 
 // traceSteps copies what the trace saw into the steps below signalling, and the
@@ -136,6 +148,8 @@ func classifySignaling(err error) *Failure {
 		return newFailure(LayerSignaling, CodeRedirected, err)
 	case errors.As(err, &answer):
 		return newFailure(LayerSignaling, CodeBadAnswer, err)
+	case errors.As(err, &ended) && ended.Err != nil:
+		return newFailure(LayerSignaling, CodeDropped, err)
 	case errors.As(err, &ended):
 		return newFailure(LayerMedia, CodeRemoteHangup, err)
 	}
@@ -167,16 +181,26 @@ var (
 	}
 )
 
-// statusCode maps a refusal's status; HTTP and SIP agree on these.
+// statusCode maps a refusal's status; HTTP and SIP agree on most of these.
 func statusCode(status int) Code {
 	switch status {
 	case 401, 403, 407:
 		return CodeUnauthorized
-	case 404, 405, 410, 604:
+	case 404, 405, 410, 484, 604:
 		return CodeNotFound
-	case 406, 415, 422, 488, 606:
+	case 406, 415, 422:
 		return CodeNoCommonCodec
-	case 429, 480, 486, 500, 502, 503, 504, 600:
+	case 488, 606:
+		return CodeNotAcceptable
+	case 408:
+		return CodeNoAnswer
+	case 480:
+		return CodeNobodyThere
+	case 486, 600:
+		return CodeBusy
+	case 603, 607, 608:
+		return CodeDeclined
+	case 429, 500, 502, 503, 504:
 		return CodeUnavailable
 	}
 	return CodeRefused

@@ -17,12 +17,19 @@ import (
 // default.
 type Target struct {
 	ID   string // of the call; default: a random one
-	Name string // what reports and metrics call it; default: the URL's host
+	Name string // what reports and metrics call it; default: the URL's host or SIP address
 	Site string
-	URL  string // http(s)://host/path: an offer/answer endpoint in WHIP's wire form (RFC 9725)
+	// URL is http(s)://host/path: an offer/answer endpoint in WHIP's wire form (RFC
+	// 9725), or sip:user@domain: a SIP address behind the WebSocket server Via.
+	URL string
+	Via string // ws(s)://host:port/path of the SIP server (RFC 7118)
 
-	Token   string         // bearer token for the signalling
-	RootCAs *x509.CertPool // nil: the system's
+	Token string // bearer token for the signalling by HTTP
+	// Username and Password answer the challenges of a SIP server. The username is
+	// also what the caller is known by there.
+	Username, Password string
+	Register           bool           // register with the SIP server for the time of the call
+	RootCAs            *x509.CertPool // nil: the system's
 	// Resolver looks up host names; nil: the system's.
 	Resolver *net.Resolver
 
@@ -117,7 +124,7 @@ func orDefault[T comparable](v *T, d T) {
 func (t Target) WithDefaults() Target {
 	if t.Name == "" {
 		if u, err := url.Parse(t.URL); err == nil {
-			t.Name = u.Host
+			t.Name = defaultName(u)
 		}
 	}
 	orDefault(&t.Codec, "opus")
@@ -160,16 +167,7 @@ func (t Target) Validate() error {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 
-	switch u, err := url.Parse(t.URL); {
-	case t.URL == "":
-		problem("url: no target given")
-	case err != nil:
-		problem("url: %w", withoutURL(err))
-	case u.Scheme != "http" && u.Scheme != "https":
-		problem("url: cannot call %q: the scheme must be http or https", redact(u))
-	case u.Hostname() == "":
-		problem("url: %q names no host", redact(u))
-	}
+	t.checkAddress(problem)
 	if t.Codec != "" {
 		if _, err := media.Lookup(t.Codec); err != nil {
 			problem("codec: %w", err)
@@ -217,20 +215,4 @@ func (t Target) Validate() error {
 		problem("trust.missed: must be a ratio within 0..1, is %v", t.Trust.Missed)
 	}
 	return errors.Join(problems...)
-}
-
-// withoutURL is an error of url.Parse without the URL, which may hold a secret.
-func withoutURL(err error) error {
-	var parse *url.Error
-	if errors.As(err, &parse) {
-		return parse.Err
-	}
-	return err
-}
-
-// redact renders a URL without user information and query, where secrets hide.
-func redact(u *url.URL) string {
-	clean := *u
-	clean.User, clean.RawQuery, clean.Fragment = nil, "", ""
-	return clean.String()
 }

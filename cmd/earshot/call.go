@@ -29,6 +29,8 @@ type callFlags struct {
 	duration, window, timeout                  time.Duration
 	iceServers                                 []string
 	iceUsername, icePasswordFile               string
+	via, username, passwordFile                string
+	register                                   bool
 	tokenFile, caFile, localAddress, limitLoss string
 	badMOS                                     float64
 	limitJitter, limitRTT                      time.Duration
@@ -46,8 +48,9 @@ func callCommand() *cobra.Command {
 its packets in each direction.
 
 TARGET is the URL of an HTTP(S) offer/answer endpoint (WHIP, RFC 9725), such as
-earshot echo serves. Without TARGET the echo runs inside this process: that call
-shows what this host alone does to a call.
+earshot echo serves, or a SIP address behind a WebSocket server (RFC 7118), which
+--via names. Without TARGET the echo runs inside this process: that call shows
+what this host alone does to a call.
 
 With --compare-paths the same call is placed directly and through each TURN
 server given with --ice-server (UDP, TCP, TLS), one after the other.
@@ -58,6 +61,8 @@ measure), 64 wrong usage. With --compare-paths they are those of the best path:
 		Example: `  earshot call
   earshot call https://echo.example.com/echo --token-file token --duration 30s
   earshot call http://192.0.2.7:8443/echo --codec pcmu --output json
+  earshot call sip:600@pbx.example.com --via wss://pbx.example.com:8089/ws \
+      --username probe --password-file pbx.password
   earshot call https://echo.example.com/echo --relay only \
       --ice-server turn:turn.example.com:3478 --ice-username probe --ice-password-file turn.password
   earshot call https://echo.example.com/echo --compare-paths --ice-username probe --ice-password-file turn.password \
@@ -76,6 +81,10 @@ measure), 64 wrong usage. With --compare-paths they are those of the best path:
 	fs.StringVar(&f.codec, "codec", "opus", "pcmu, pcma or opus")
 	outputFlag(cmd, &f.output)
 	fs.StringVar(&f.tokenFile, "token-file", "", "file with the bearer token of the signalling (or EARSHOT_TOKEN)")
+	fs.StringVar(&f.via, "via", "", "WebSocket server of a SIP target, wss://host:port/path")
+	fs.StringVar(&f.username, "username", "", "username at the SIP server")
+	fs.StringVar(&f.passwordFile, "password-file", "", "file with the password at the SIP server (or EARSHOT_PASSWORD)")
+	fs.BoolVar(&f.register, "register", false, "register with the SIP server for the time of the call")
 	fs.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust in place of the system's")
 	fs.StringArrayVar(&f.iceServers, "ice-server", nil, "STUN or TURN server, turn:host:port?transport=udp; may be repeated")
 	fs.StringVar(&f.iceUsername, "ice-username", "", "username at the TURN servers")
@@ -201,6 +210,11 @@ func (f *callFlags) target(cmd *cobra.Command, args []string) (probe.Target, err
 	wrong.add("--token-file", err)
 	t.RootCAs, err = authorities(f.caFile)
 	wrong.add("--ca-file", err)
+	t.Via, t.Username, t.Register = f.via, f.username, f.register
+	if t.Username != "" || f.passwordFile != "" { // the environment's may be for other calls
+		t.Password, err = secret(f.passwordFile, "EARSHOT_PASSWORD")
+		wrong.add("--password-file", err)
+	}
 	password, err := secret(f.icePasswordFile, "EARSHOT_ICE_PASSWORD")
 	wrong.add("--ice-password-file", err)
 	for _, url := range f.iceServers {
@@ -238,6 +252,7 @@ func iceServer(url, username, password string) probe.ICEServer {
 // gives the field.
 var flagOf = map[string]string{
 	"url": "TARGET", "codec": "--codec", "duration": "--duration", "window": "--window", "timeout": "--timeout",
+	"via": "--via", "username": "--username", "password": "--password-file", "register": "--register",
 	"relay": "--relay", "dscp": "--dscp", "limits.bad_mos": "--bad-mos", "limits.loss": "--limit-loss",
 }
 
@@ -257,7 +272,7 @@ func targetProblems(t probe.Target, named bool) problems {
 		switch flag, ok := flagOf[field]; {
 		case strings.HasPrefix(field, "ice_servers["):
 			list.add("--ice-server", errors.New(text))
-		case field == "url" && !strings.Contains(t.URL, "://"):
+		case field == "url" && !strings.Contains(t.URL, "://") && !strings.HasPrefix(strings.ToLower(t.URL), "sip"):
 			list.add("TARGET", fmt.Errorf("%s; hint: did you mean https://%s?", text, strings.TrimPrefix(t.URL, "//")))
 		case ok:
 			list.add(flag, errors.New(text))

@@ -66,6 +66,8 @@ func (m sideBySide) Run() int {
 //	json FILE PATH = FILE2 PATH2 both have the same value
 //	expand FILE                  put the values of variables in place of ${NAME}
 //	certificates                 write ca.pem, and cert.pem and key.pem for 127.0.0.1
+//	sip NAME ECHO                start a SIP server in front of an echo until the end of
+//	                             all scripts; $NAME is its WebSocket
 //	closedport NAME              $NAME is an address at which nothing listens
 //
 // $TURN_UDP, $TURN_TCP and $TURN_TLS are the URLs of one TURN server on loopback
@@ -84,7 +86,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": runWithCode, "serve": serve, "json": checkJSON,
 			"begin": begin, "await": await, "ask": ask, "signal": sendSignal, "halt": halt,
-			"expand": expand, "certificates": writeCertificates(ca), "closedport": closedPort,
+			"expand": expand, "certificates": writeCertificates(ca), "closedport": closedPort, "sip": sipServer(t),
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[backgrounds{}] = map[string]*background{}

@@ -108,6 +108,7 @@ type settings struct {
 	Username     string      `yaml:"username,omitempty"`
 	PasswordFile string      `yaml:"password_file,omitempty"`
 	PasswordEnv  string      `yaml:"password_env,omitempty"`
+	Register     bool        `yaml:"register,omitempty"`
 }
 
 // iceServer is a STUN or TURN server.

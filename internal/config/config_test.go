@@ -90,6 +90,12 @@ targets:
     mode: continuous
     renew: 30m
     codec: pcmu
+  - name: pbx
+    url: sip:600@pbx.example.com
+    via: wss://pbx.example.com:8089/ws
+    username: probe
+    password_file: secrets/pbx
+    register: true
 limits: {bad_mos: 3.1, jitter: 20ms, rtt: 1d}
 budget: {parallel_calls: 50, bytes_per_day: 20GB}
 modules:
@@ -97,6 +103,7 @@ modules:
 history: {path: /var/lib/earshot, max_size: 1GiB}
 `,
 		"secrets/token": "open sesame\n",
+		"secrets/pbx":   "alohomora\n",
 	}, "TURN_PASSWORD", "turnip")
 
 	limits := probe.Limits{BadMOS: 3.1, Loss: 0.03, Jitter: 20 * time.Millisecond, RTT: 24 * time.Hour}
@@ -117,6 +124,14 @@ history: {path: /var/lib/earshot, max_size: 1GiB}
 			Target: probe.Target{
 				Name: "branch", Site: "paris-front-office", URL: "http://192.0.2.9:8443/echo",
 				Codec: "pcmu", Duration: 8 * time.Second, DSCP: "af41", Limits: limits,
+			}.WithDefaults(),
+		},
+		{
+			Mode: agent.Periodic, Every: time.Minute, Renew: time.Hour,
+			Target: probe.Target{
+				Name: "pbx", Site: "paris-front-office", URL: "sip:600@pbx.example.com",
+				Via: "wss://pbx.example.com:8089/ws", Username: "probe", Password: "alohomora", Register: true,
+				Codec: "pcma", Duration: 8 * time.Second, DSCP: "af41", Limits: limits,
 			}.WithDefaults(),
 		},
 	}

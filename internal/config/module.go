@@ -140,6 +140,7 @@ func glob(pattern, text string) bool {
 // module turns an entry into what /probe does.
 func (m *module) module(p place, name, site string, general judging) Module {
 	out := Module{Name: name, Allow: m.Allow, call: m.settings.target(p)}
+	m.account(p, &out.call)
 	out.call.Site = site
 	m.judging.check(p)
 	m.judging.over(general).set(&out.call)
@@ -153,6 +154,9 @@ func (m *module) module(p place, name, site string, general judging) Module {
 	}
 	call := out.call
 	call.URL = "http://127.0.0.1/" // any: the real one comes with the request
+	if m.Via != "" || m.Username != "" {
+		call.URL = "sip:echo@localhost"
+	}
 	reportTarget(p, call)
 	return out
 }

@@ -38,6 +38,9 @@ func (t *target) job(p place, site string, general judging) agent.Job {
 	j.Target.Name, j.Target.Site, j.Target.URL = t.Name, site, t.URL
 	t.judging.check(p)
 	t.judging.over(general).set(&j.Target)
+	if isSIP(t.URL) {
+		t.account(p, &j.Target)
+	}
 	checkURL(p, t.URL)
 	t.checkSignaling(p, t.URL)
 	reportTarget(p, j.Target)
@@ -121,10 +124,25 @@ func (s *settings) target(p place) probe.Target {
 	return t
 }
 
+// isSIP reports whether a URL is called by SIP.
+func isSIP(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "sip" || u.Scheme == "sips")
+}
+
+// account is the way to a SIP address, and who calls.
+func (s *settings) account(p place, t *probe.Target) {
+	t.Via, t.Username, t.Register = s.Via, s.Username, s.Register
+	t.Password = p.secret("password", s.PasswordFile, s.PasswordEnv)
+}
+
 // reportTarget says what Validate says, at its places.
 func reportTarget(p place, t probe.Target) {
 	for _, err := range flat(t.Validate()) {
 		key, text, _ := strings.Cut(err.Error(), ": ")
+		if key == "password" {
+			key = "password_file"
+		}
 		p.problem(key, "%s", text)
 	}
 }
@@ -146,6 +164,7 @@ func (s *settings) checkSignaling(p place, text string) {
 	}
 	for _, k := range []struct{ key, value string }{
 		{"via", s.Via}, {"username", s.Username}, {"password_file", s.PasswordFile}, {"password_env", s.PasswordEnv},
+		{"register", map[bool]string{true: "true"}[s.Register]},
 	} {
 		if k.value != "" && p.given(k.key) {
 			p.problem(k.key, "has no meaning for %s; hint: token_file is the credential of HTTP targets", u.Scheme)

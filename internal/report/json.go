@@ -46,6 +46,7 @@ type document struct {
 		Kind probe.EchoKind `json:"kind"`
 	} `json:"echo"`
 	Deviations   []string      `json:"deviations"`
+	Opinions     []opinion     `json:"second_opinions"`
 	Certificates []certificate `json:"certificates"`
 
 	Uplink    direction `json:"uplink"`
@@ -103,6 +104,13 @@ type certificate struct {
 	NotAfter string `json:"not_after"`
 }
 
+// opinion is what the far end said of the quality in its own words.
+type opinion struct {
+	Source string   `json:"source"`
+	Text   string   `json:"text"`
+	MOS    *float64 `json:"mos"` // null when it said none
+}
+
 type roundTrip struct {
 	Sent      int64      `json:"packets_sent"`
 	Returned  int64      `json:"packets_returned"`
@@ -141,6 +149,7 @@ func newDocument(r *probe.Result) document {
 		Verdict: r.Verdict, Summary: r.Summary,
 		Layers:         newLayers(r.Steps),
 		Deviations:     append([]string{}, r.Deviations...),
+		Opinions:       make([]opinion, 0, len(r.Opinions)),
 		Certificates:   make([]certificate, 0, len(r.Certificates)),
 		Uplink:         newDirection(&r.Uplink),
 		Downlink:       newDirection(&r.Downlink),
@@ -168,6 +177,9 @@ func newDocument(r *probe.Result) document {
 		if t.Server != "" {
 			d.Route.Relay = &relay{t.Server, t.Transport}
 		}
+	}
+	for _, o := range r.Opinions {
+		d.Opinions = append(d.Opinions, opinion(o))
 	}
 	for _, c := range r.Certificates {
 		d.Certificates = append(d.Certificates, certificate{Hop: c.Hop, NotAfter: timestamp(c.NotAfter)})

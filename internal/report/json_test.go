@@ -416,7 +416,7 @@ func TestJSONKeepsZeroApartFromUnknown(t *testing.T) {
 
 func TestJSONHasNoNullLists(t *testing.T) {
 	doc := decode(t, encode(t, &probe.Result{}))
-	for _, path := range []string{"windows", "deviations", "certificates", "self.reasons"} {
+	for _, path := range []string{"windows", "deviations", "second_opinions", "certificates", "self.reasons"} {
 		if _, ok := at(t, doc, path).([]any); !ok {
 			t.Errorf("%s: got %v, want []", path, at(t, doc, path))
 		}

@@ -115,6 +115,8 @@ func degradedCall() *probe.Result {
 	r.Uplink.Score.MOS, r.Uplink.Score.MOSLow, r.Uplink.Score.MOSHigh = 2.31, 2.18, 2.44
 	r.Uplink.Score.R, r.Uplink.Score.LossCost = 45.1, 47.9
 	r.Deviations = []string{"no a=mid", "no a=rtcp-mux"}
+	mos := 2.4
+	r.Opinions = []probe.Opinion{{Source: "X-VoiceQuality", Text: "24 red", MOS: &mos}, {Source: "X-RTP-Stat", Text: "PS=438;PR=500;PL=62"}}
 	r.Route.Relayed = true
 	r.Route.Server, r.Route.Transport = "turns:turn.example.com:5349?transport=tcp", "tls"
 	r.Route.Local.Type = "relay"

@@ -79,6 +79,9 @@ func (c *canvas) facts(r *probe.Result) {
 	for _, d := range r.Deviations {
 		c.fact("deviation", d)
 	}
+	for _, o := range r.Opinions {
+		c.fact("far end says", opinionText(o))
+	}
 	c.fact("this probe", selfText(&r.Self))
 	for _, reason := range r.Self.Reasons {
 		c.fact("", reason)
@@ -113,6 +116,15 @@ func echoText(k probe.EchoKind) string {
 		return "transcoder: it returns our audio decoded and encoded again"
 	}
 	return unknown
+}
+
+// opinionText is what the far end said of the quality.
+func opinionText(o probe.Opinion) string {
+	text := o.Source + " " + o.Text
+	if o.MOS != nil {
+		text = fmt.Sprintf("MOS %.1f (%s)", *o.MOS, text)
+	}
+	return text
 }
 
 // selfText is the instrument's own error.

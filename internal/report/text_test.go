@@ -84,6 +84,7 @@ func TestTextIsNotMovedByTheWordsOfAServer(t *testing.T) {
 	hostile := "503 \x1b[2J\x1b]0;owned\a\r\nGOOD\u202e \xff\u009b2K"
 	r.Summary, r.Name, r.Target, r.Site = hostile, hostile, hostile, hostile
 	r.Steps[3].Detail, r.Deviations = hostile, []string{hostile}
+	r.Opinions = []probe.Opinion{{Source: "X-VoiceQuality", Text: hostile}}
 	r.Failure.Hint, r.Failure.Err = hostile, errors.New(hostile)
 	r.RoundTrip.Sent = 1
 	got := text(t, r, Options{})

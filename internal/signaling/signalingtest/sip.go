@@ -42,8 +42,8 @@ type SIP struct {
 	opened     int
 	conns      map[int]*SIPConn
 	messages   []SIPMessage
-	nonce      *nonce
-	registered map[string]bool // addresses of record
+	nonces     map[string]*nonce // given out
+	registered map[string]bool   // addresses of record
 }
 
 // SIPConfig is what a fake server does.
@@ -127,7 +127,7 @@ func NewSIP(t testing.TB, c SIPConfig) *SIP {
 		calls:      make(map[string]*SIPCall),
 		conns:      make(map[int]*SIPConn),
 		registered: make(map[string]bool),
-		nonce:      &nonce{value: "nonce-0"},
+		nonces:     make(map[string]*nonce),
 	}
 	s.server = httptest.NewUnstartedServer(http.HandlerFunc(s.upgrade))
 	s.server.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are what tests are about

@@ -86,8 +86,9 @@ func (a *SIPAuth) answer(m SIPMessage) map[string]string {
 }
 
 // check computes the response by the words of RFC 7616, 3.4.1 and compares. It
-// reports whether the credentials are right, and whether their nonce is.
-func (a *SIPAuth) check(m SIPMessage, n *nonce) (right, fresh bool) {
+// reports whether the credentials are right, and whether their nonce, one of
+// those given out, is good for another request.
+func (a *SIPAuth) check(m SIPMessage, nonces map[string]*nonce) (right, fresh bool) {
 	given := a.answer(m)
 	if given == nil {
 		return false, true
@@ -114,7 +115,8 @@ func (a *SIPAuth) check(m SIPMessage, n *nonce) (right, fresh bool) {
 	}
 	right = given["username"] == a.Username && given["response"] == want && given["uri"] == m.URI() &&
 		(a.NoQOP || given["qop"] == "auth" && len(given["nc"]) == 8)
-	if given["nonce"] != n.value || a.Uses > 0 && n.used >= a.Uses {
+	n := nonces[given["nonce"]]
+	if n == nil || a.Uses > 0 && n.used >= a.Uses {
 		return right, false
 	}
 	if !a.NoQOP {

@@ -37,14 +37,13 @@ func (s *SIP) admit(m SIPMessage) (status string, lines []string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	right, fresh := s.config.Auth.check(m, s.nonce)
+	right, fresh := s.config.Auth.check(m, s.nonces)
 	if right && fresh {
 		return "", nil
 	}
-	if !fresh {
-		s.nonce = &nonce{value: fmt.Sprintf("nonce-%d", len(s.messages))}
-	}
-	return s.config.Auth.challenge(s.nonce, !fresh && right)
+	n := &nonce{value: fmt.Sprintf("nonce-%d", len(s.nonces))}
+	s.nonces[n.value] = n
+	return s.config.Auth.challenge(n, !fresh && right)
 }
 
 func (s *SIP) admitted(c *SIPConn, m SIPMessage) {
