@@ -197,7 +197,9 @@ func (x *exchange) listen(at time.Duration, a *rtpflow.Arrival) {
 	if a.Stamp != nil {
 		p.Position = x.sentIndex(a.Stamp.Sequence)
 	}
-	x.recorder.Take(&p)
+	if position, ours := x.recorder.Take(&p); ours && a.Stamp == nil {
+		x.flow.Answered(position, a)
+	}
 }
 
 // departed tells when a frame of the clip left, of the last ones. The caller

@@ -45,25 +45,26 @@ func NewRecorder(clip *media.Clip, departed func(position int64) (time.Duration,
 	return r
 }
 
-// Take looks at one packet. It does not allocate while payloads come back as
+// Take looks at one packet, and returns the position of the frame whose payload it
+// carries bit for bit, if it does. It does not allocate while payloads come back as
 // they were sent. Packets of other payload types (telephone events) are not
 // looked at.
-func (r *Recorder) Take(p *Packet) {
+func (r *Recorder) Take(p *Packet) (position int64, ours bool) {
 	t := &r.tape
 	r.last = p.At
 	switch {
 	case p.PayloadType == NoisePayload && r.codec.ClockRate == 8000:
 		t.noise++
 		t.record(p, altered)
-		return
+		return 0, false
 	case p.PayloadType != r.codec.PayloadType:
-		return
+		return 0, false
 	}
 	t.checked++
 	frame, position, ours := r.find(p)
 	if !ours {
 		t.record(p, altered)
-		return
+		return 0, false
 	}
 	level := r.clip.Level(int64(frame))
 	t.matched++
@@ -76,6 +77,7 @@ func (r *Recorder) Take(p *Packet) {
 	if t.reel != nil {
 		t.record(p, int16(frame))
 	}
+	return position, true
 }
 
 // find compares a payload with what was sent: with the very frame when that is

@@ -101,6 +101,13 @@ func (e *Echo) Departed(before int64) (at time.Duration, ok bool) {
 	return time.Duration(u.sent[(u.count-1-before)&(ringBits-1)]), true
 }
 
+// Answered tells that a returned packet without a stamp carries, bit for bit, the
+// audio of the packet that was sent at a position, counted from 0. It must not
+// allocate.
+func (e *Echo) Answered(position int64, a *Arrival) {
+	e.up.answered(position, numbers{uint16(a.Seq), uint32(a.Timestamp)})
+}
+
 // kindEvidence is the least number of packets that show a kind.
 const kindEvidence = 8
 
@@ -216,7 +223,7 @@ func (e *Echo) Settled() bool {
 	case e.stamping:
 		return u.final == u.count
 	case e.Kind() == KindReflector:
-		return d.highSeq == u.lastSeq
+		return u.base.undo(numbers{seq: d.highSeq}).seq == u.lastSeq
 	default:
 		return d.window.received+d.call.received >= u.count
 	}

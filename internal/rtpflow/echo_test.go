@@ -508,3 +508,64 @@ func TestSelf(t *testing.T) {
 		t.Errorf("got wake-up %+v", q)
 	}
 }
+
+// TestAReflectorMayHaveABaseOfItsOwn returns every packet under numbers that are
+// shifted by a constant, as Janus does: gaps of the uplink come back as gaps.
+func TestAReflectorMayHaveABaseOfItsOwn(t *testing.T) {
+	shifted := func(c Config, told bool, jump int) *echoRig {
+		r := newEchoRig(c)
+		for range 400 {
+			lost := r.sent >= 250 && r.sent < 260
+			at := rigTime(r.sent)
+			r.e.Sent(uint16(r.sent+6000), uint32(r.sent*160), at, at)
+			r.e.Left(at, at, at)
+			if !lost {
+				base := uint16(1)
+				if jump > 0 && r.sent >= jump {
+					base = 3000
+				}
+				h := Header{SSRC: 9, SequenceNumber: base + uint16(r.sent), Timestamp: uint32(r.sent*160) + 0xfffff000}
+				a := r.e.Packet(at+rigTrip, at+rigTrip, h.AppendTo(r.buffer[:0]))
+				if told {
+					r.e.Answered(int64(r.sent), &a)
+				}
+			}
+			r.sent++
+		}
+		return r
+	}
+
+	r := shifted(Config{OwnSSRC: 77}, true, 0)
+	r.e.RTCP(rigTime(400), []rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{
+		{SSRC: 77, LastSequenceNumber: 6399, TotalLost: 6},
+	}}})
+	if !r.e.Settled() {
+		t.Error("not settled, though the last packet is back")
+	}
+	r.e.Finish(rigTime(500))
+	s := r.e.Total()
+	if s.Kind != KindReflector || s.Up.Lost != 6 || s.Down.Lost != 4 || s.Down.Evidence != EvidenceRTCP {
+		t.Errorf("got %v, %d lost up, %d down by %v; want a reflector, 6 and 4 by reports", s.Kind, s.Up.Lost, s.Down.Lost, s.Down.Evidence)
+	}
+	// Journeys are timed from when the shift is known: after eight packets.
+	if q := s.RoundTrip.RTT; q.Count != 390-kindEvidence || q.Min != rigTrip || q.Max != rigTrip {
+		t.Errorf("got round trips %+v, want %d of %v", q, 390-kindEvidence, rigTrip)
+	}
+
+	if s := shifted(Config{OwnSSRC: 77}, false, 0).e.Total(); s.Kind != KindUnknown || s.RoundTrip.RTT.Count != 0 {
+		t.Errorf("without a word on the content: got %v with %d journeys", s.Kind, s.RoundTrip.RTT.Count)
+	}
+	// A base that changes, as when a gateway switches its source, is learned again.
+	if s := shifted(Config{OwnSSRC: 77}, true, 120).e.Total(); s.Kind != KindReflector || s.RoundTrip.RTT.Max != rigTrip || s.RoundTrip.RTT.Count < 350 {
+		t.Errorf("after a change: got %v with %+v", s.Kind, s.RoundTrip.RTT)
+	}
+}
+
+func TestAnsweredDoesNotAllocate(t *testing.T) {
+	r := newEchoRig(Config{})
+	r.reflect(false, 7)
+	a := Arrival{Seq: 3, Timestamp: 4}
+	if n := testing.AllocsPerRun(100, func() { r.e.Answered(0, &a) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

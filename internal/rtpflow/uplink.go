@@ -41,6 +41,7 @@ type uplink struct {
 
 	matched int64 // returned packets with sequence and timestamp of ours
 	checked int64 // returned packets without a stamp
+	base    rebase
 
 	journeys tripTally
 	reports  reports
@@ -253,14 +254,16 @@ func (u *uplink) settle() {
 }
 
 // reflected takes in a packet that came back without a stamp: if it carries a
-// sequence number of ours with its timestamp, the far end reflects.
+// sequence number of ours with its timestamp, both shifted by a constant or not
+// at all, the far end reflects.
 func (u *uplink) reflected(at int64, seq uint16, timestamp uint32) {
 	u.checked++
 	if u.stamping {
 		return
 	}
-	q := u.position(seq)
-	if !u.known(q) || u.timestamp[q&(ringBits-1)] != timestamp {
+	n := u.base.undo(numbers{seq, timestamp})
+	q := u.position(n.seq)
+	if !u.known(q) || u.timestamp[q&(ringBits-1)] != n.timestamp {
 		return
 	}
 	u.matched++
