@@ -26,6 +26,7 @@ type call struct {
 	began      time.Duration // on internal/mono
 	failure    *Failure
 	mediaStart time.Duration // start of the first window; 0: none closed yet
+	lastTrip   time.Duration // there and back, as far as is known; 0: nothing is
 
 	peer     *peer.Peer
 	offer    string

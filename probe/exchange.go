@@ -357,6 +357,13 @@ func (x *exchange) stoppedEarly() error {
 	return &mediaError{CodeMediaStopped, fmt.Sprintf("nothing came back in the last %v of the call", silent.Round(10*time.Millisecond))}
 }
 
+// reportedTrip is the round trip that the far end's last report tells; 0: none.
+func (x *exchange) reportedTrip() time.Duration {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.flow.ReportRTT()
+}
+
 // first is the arrival of the first returned packet, 0 if none came.
 func (x *exchange) first() time.Duration {
 	x.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/earshot-voip/earshot/internal/audio"
 	"github.com/earshot-voip/earshot/internal/mono"
 	"github.com/earshot-voip/earshot/internal/peer"
 	"github.com/earshot-voip/earshot/internal/rtpflow"
@@ -25,7 +26,7 @@ func (c *call) closeWindows(now time.Duration) {
 			c.noteRoute(c.peer.Route())
 		}
 		c.result.Echo = EchoKind(kind.String())
-		closed := c.window(&w, n)
+		closed := c.window(&w, n, &f)
 		c.heard(&closed, &f)
 		c.keep(closed)
 	}
@@ -68,7 +69,7 @@ func (c *call) lastWindow() Window {
 
 // window turns a closed window into its public form, scored if the instrument
 // was good enough in it.
-func (c *call) window(w *rtpflow.Window, n noise) Window {
+func (c *call) window(w *rtpflow.Window, n noise, f *audio.Findings) Window {
 	out := Window{
 		Start:    c.sinceMedia(w.Start),
 		Length:   w.End - w.Start,
@@ -88,9 +89,9 @@ func (c *call) window(w *rtpflow.Window, n noise) Window {
 		Route:   c.result.Route,
 		Echo:    c.result.Echo,
 	}
-	if out.Trusted {
-		c.score(&out.Uplink, out.RTT)
-		c.score(&out.Downlink, out.RTT)
+	if trip, ok := c.trip(out.RTT, witness{f, c.exchange.reportedTrip()}); ok && out.Trusted {
+		c.score(&out.Uplink, trip)
+		c.score(&out.Downlink, trip)
 	}
 	return out
 }
@@ -107,6 +108,7 @@ func (c *call) collect() {
 		Sent:     total.RoundTrip.Sent,
 		Returned: total.RoundTrip.Returned,
 		RTT:      quantiles(total.RoundTrip.RTT),
+		Reported: total.ReportRTT,
 	}
 	if first := x.first(); first > 0 {
 		r.FirstMedia = first - c.began
@@ -115,9 +117,9 @@ func (c *call) collect() {
 		c.noteRoute(c.peer.Route())
 	}
 	r.Self = c.self(&total.Self, c.peer.Stats())
-	if r.Self.Trusted {
-		c.score(&r.Uplink, r.RoundTrip.RTT)
-		c.score(&r.Downlink, r.RoundTrip.RTT)
+	if trip, ok := c.trip(r.RoundTrip.RTT, witness{&c.ear.total, total.ReportRTT}); ok && r.Self.Trusted {
+		c.score(&r.Uplink, trip)
+		c.score(&r.Downlink, trip)
 	}
 	c.collectAudio()
 }

@@ -246,6 +246,9 @@ type Score struct {
 type RoundTrip struct {
 	Sent, Returned int64
 	RTT            Quantiles // the echo's hold time taken out where it is known
+	// Reported is the round trip by the far end's last reception report (LSR and
+	// DLSR, RFC 3550, 6.4.1); zero: it sent none that tells.
+	Reported time.Duration
 }
 
 // LossRatio is the share of sent packets that did not return.

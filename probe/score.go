@@ -8,8 +8,9 @@ import (
 )
 
 // score rates a direction by the E-model, if enough is known of it: its loss
-// from at least mos.MinExpected packets, some of which arrived.
-func (c *call) score(d *Direction, rtt Quantiles) {
+// from at least mos.MinExpected packets, some of which arrived. trip is how long
+// a sound takes there and back.
+func (c *call) score(d *Direction, trip time.Duration) {
 	codec, err := modelCodec(c.codec)
 	if err != nil || !d.Evidence.Known() || d.Expected < mos.MinExpected || d.Received == 0 {
 		return
@@ -17,7 +18,7 @@ func (c *call) score(d *Direction, rtt Quantiles) {
 	path := mos.Path{
 		Loss:   d.LossRatio() + d.DiscardRatio(),
 		BurstR: d.Burst.R,
-		Delay:  c.mouthToEar(d, rtt),
+		Delay:  c.mouthToEar(d, trip),
 	}
 	rated := mos.Rate(codec, path)
 	interval := mos.Interval(codec, path, uint64(d.Lost+d.Discarded), uint64(d.Expected))
@@ -38,8 +39,8 @@ func (c *call) score(d *Direction, rtt Quantiles) {
 // mouthToEar is the one-way delay Ta of G.107: half the round trip (the two ends
 // share no clock, so the halves cannot be told apart), one frame, the codec's
 // look-ahead, and the depth of the modelled de-jitter buffer.
-func (c *call) mouthToEar(d *Direction, rtt Quantiles) time.Duration {
-	return rtt.P50/2 + c.codec.Frame + c.codec.LookAhead + d.PlayoutDepth
+func (c *call) mouthToEar(d *Direction, trip time.Duration) time.Duration {
+	return trip/2 + c.codec.Frame + c.codec.LookAhead + d.PlayoutDepth
 }
 
 // modelCodec finds the E-model's values for a codec of ours.

@@ -116,6 +116,7 @@ type roundTrip struct {
 	Returned  int64      `json:"packets_returned"`
 	LossRatio *float64   `json:"loss_ratio"` // null when nothing was sent
 	RTT       *quantiles `json:"rtt_seconds"`
+	Reported  *float64   `json:"reported_rtt_seconds"` // by the far end's reception reports
 }
 
 // self is null in what the call did not get to measure.
@@ -212,6 +213,9 @@ func newEndpoint(e probe.Endpoint) endpoint {
 
 func newRoundTrip(r *probe.RoundTrip) roundTrip {
 	t := roundTrip{Sent: r.Sent, Returned: r.Returned, RTT: newQuantiles(r.RTT)}
+	if r.Reported > 0 {
+		t.Reported = seconds(r.Reported)
+	}
 	if r.Sent > 0 {
 		t.LossRatio = number(r.LossRatio())
 	}

@@ -61,6 +61,9 @@ func (c *canvas) fact(label, text string) {
 // facts are what is known beside the two directions.
 func (c *canvas) facts(r *probe.Result) {
 	trip := "RTT unknown"
+	if told := r.RoundTrip.Reported; told > 0 {
+		trip = duration(told) + " by the far end's reports"
+	}
 	if q := r.RoundTrip.RTT; q.Count > 0 {
 		trip = fmt.Sprintf("%s (median), %s (p95), %s (max)", duration(q.P50), duration(q.P95), duration(q.Max))
 	}

@@ -80,7 +80,12 @@ func (e *Echo) attribute(up, down *Figures, trip *RoundTrip, now, before mark) {
 	}
 	now.fill(up, before, trip.Sent)
 	trip.Returned = down.Received
-	if e.Kind() != KindReflector {
+	switch {
+	case e.Kind() == KindReflector:
+	case e.up.base.held() && down.Lost > 0 && (up.Evidence == EvidenceNone || up.Lost > 0):
+		// It returns gaps as gaps, or else what is missing was lost on the way
+		// down: without reports nobody can tell.
+	default:
 		return
 	}
 	if up.Evidence == EvidenceNone {

@@ -186,6 +186,10 @@ func (e *Echo) roundTrip() int64 {
 	return int64(longest)
 }
 
+// ReportRTT is the round-trip time by LSR and DLSR of the far end's last reception
+// report (RFC 3550, 6.4.1); 0: none.
+func (e *Echo) ReportRTT() time.Duration { return e.up.reports.trip }
+
 // SentReport remembers that a sender report of ours with the given NTP time
 // left, so that reception reports that name it give a round-trip time.
 func (e *Echo) SentReport(at time.Duration, ntp uint64) { e.up.reports.sent(at, ntp) }

@@ -509,55 +509,65 @@ func TestSelf(t *testing.T) {
 	}
 }
 
-// TestAReflectorMayHaveABaseOfItsOwn returns every packet under numbers that are
-// shifted by a constant, as Janus does: gaps of the uplink come back as gaps.
-func TestAReflectorMayHaveABaseOfItsOwn(t *testing.T) {
-	shifted := func(c Config, told bool, jump int) *echoRig {
-		r := newEchoRig(c)
-		for range 400 {
-			lost := r.sent >= 250 && r.sent < 260
-			at := rigTime(r.sent)
-			r.e.Sent(uint16(r.sent+6000), uint32(r.sent*160), at, at)
-			r.e.Left(at, at, at)
-			if !lost {
-				base := uint16(1)
-				if jump > 0 && r.sent >= jump {
-					base = 3000
-				}
-				h := Header{SSRC: 9, SequenceNumber: base + uint16(r.sent), Timestamp: uint32(r.sent*160) + 0xfffff000}
-				a := r.e.Packet(at+rigTrip, at+rigTrip, h.AppendTo(r.buffer[:0]))
-				if told {
-					r.e.Answered(int64(r.sent), &a)
-				}
-			}
-			r.sent++
+// shifted plays an echo that returns packets under numbers of its own. gaps says
+// whether it leaves a gap where the uplink lost something, as Janus does. The
+// uplink loses packets 250 to 259 as far as up says, the downlink the others.
+func shifted(gaps bool, up int) *echoRig {
+	r := newEchoRig(Config{OwnSSRC: 77})
+	number := uint16(0)
+	for ; r.sent < 400; r.sent++ {
+		at := rigTime(r.sent)
+		r.e.Sent(uint16(r.sent+6000), uint32(r.sent*160), at, at)
+		r.e.Left(at, at, at)
+		lost := r.sent - 250
+		lostUp, lostDown := lost >= 0 && lost < up, lost >= up && lost < 10
+		if !lostUp || gaps {
+			number++
 		}
-		return r
+		if lostUp || lostDown {
+			continue
+		}
+		h := Header{SSRC: 9, SequenceNumber: number, Timestamp: uint32(number) * 160}
+		a := r.e.Packet(at+rigTrip, at+rigTrip, h.AppendTo(r.buffer[:0]))
+		r.e.Answered(int64(r.sent), &a)
 	}
+	r.e.Content(Content{Checked: 390, Intact: 390})
+	return r
+}
 
-	r := shifted(Config{OwnSSRC: 77}, true, 0)
-	r.e.RTCP(rigTime(400), []rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{
-		{SSRC: 77, LastSequenceNumber: 6399, TotalLost: 6},
-	}}})
-	if !r.e.Settled() {
-		t.Error("not settled, though the last packet is back")
-	}
-	r.e.Finish(rigTime(500))
-	s := r.e.Total()
-	if s.Kind != KindReflector || s.Up.Lost != 6 || s.Down.Lost != 4 || s.Down.Evidence != EvidenceRTCP {
-		t.Errorf("got %v, %d lost up, %d down by %v; want a reflector, 6 and 4 by reports", s.Kind, s.Up.Lost, s.Down.Lost, s.Down.Evidence)
-	}
-	// Journeys are timed from when the shift is known: after eight packets.
-	if q := s.RoundTrip.RTT; q.Count != 390-kindEvidence || q.Min != rigTrip || q.Max != rigTrip {
-		t.Errorf("got round trips %+v, want %d of %v", q, 390-kindEvidence, rigTrip)
-	}
-
-	if s := shifted(Config{OwnSSRC: 77}, false, 0).e.Total(); s.Kind != KindUnknown || s.RoundTrip.RTT.Count != 0 {
-		t.Errorf("without a word on the content: got %v with %d journeys", s.Kind, s.RoundTrip.RTT.Count)
-	}
-	// A base that changes, as when a gateway switches its source, is learned again.
-	if s := shifted(Config{OwnSSRC: 77}, true, 120).e.Total(); s.Kind != KindReflector || s.RoundTrip.RTT.Max != rigTrip || s.RoundTrip.RTT.Count < 350 {
-		t.Errorf("after a change: got %v with %+v", s.Kind, s.RoundTrip.RTT)
+func TestAnEchoMayHaveABaseOfItsOwn(t *testing.T) {
+	for _, row := range []struct {
+		name             string
+		gaps             bool
+		up               int // packets that the uplink lost, of the ten that are missing
+		reports          bool
+		upLost, downLost int64
+		down             Evidence
+	}{
+		{"gaps of both directions as gaps, with reports", true, 6, true, 6, 4, EvidenceRTCP},
+		{"gaps of both directions as gaps, without reports", true, 6, false, 0, 10, EvidenceNone},
+		{"only the downlink loses, with reports", true, 0, true, 0, 10, EvidenceSequence},
+		{"an echo that closes the gaps of the uplink", false, 6, true, 6, 4, EvidenceSequence},
+		{"an echo that closes them, without reports", false, 6, false, 0, 4, EvidenceSequence},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := shifted(row.gaps, row.up)
+			if row.reports {
+				r.e.RTCP(rigTime(400), []rtcp.Packet{&rtcp.ReceiverReport{Reports: []rtcp.ReceptionReport{
+					{SSRC: 77, LastSequenceNumber: 6399, TotalLost: uint32(row.up)},
+				}}})
+			}
+			r.e.Finish(rigTime(500))
+			s := r.e.Total()
+			if s.Kind != KindRebuilder || s.Up.Lost != row.upLost || s.Down.Lost != row.downLost || s.Down.Evidence != row.down {
+				t.Errorf("got %v, %d lost up, %d down by %v; want a rebuilder, %d and %d by %v",
+					s.Kind, s.Up.Lost, s.Down.Lost, s.Down.Evidence, row.upLost, row.downLost, row.down)
+			}
+			// Journeys are timed while the shift is known: but for eight packets each time.
+			if q := s.RoundTrip.RTT; q.Count < 390-3*kindEvidence || q.Min != rigTrip || q.Max != rigTrip {
+				t.Errorf("got round trips %+v, want nearly 390 of %v", q, rigTrip)
+			}
+		})
 	}
 }
 

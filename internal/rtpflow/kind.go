@@ -10,8 +10,8 @@ const (
 	KindUnknown Kind = iota
 	// KindStamping returns the echo stamp: both directions are exact.
 	KindStamping
-	// KindReflector returns our sequence numbers and timestamps, shifted by a
-	// constant or not at all: a gap is a loss of the round trip.
+	// KindReflector returns our sequence numbers and timestamps: a gap is a
+	// loss of the round trip.
 	KindReflector
 	// KindRebuilder returns our payload, or its very samples in other packets,
 	// under headers of its own.

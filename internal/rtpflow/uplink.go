@@ -254,8 +254,8 @@ func (u *uplink) settle() {
 }
 
 // reflected takes in a packet that came back without a stamp: if it carries a
-// sequence number of ours with its timestamp, both shifted by a constant or not
-// at all, the far end reflects.
+// sequence number of ours with its timestamp, the far end reflects. With both
+// shifted it is known all the same which packet came back.
 func (u *uplink) reflected(at int64, seq uint16, timestamp uint32) {
 	u.checked++
 	if u.stamping {
@@ -266,7 +266,9 @@ func (u *uplink) reflected(at int64, seq uint16, timestamp uint32) {
 	if !u.known(q) || u.timestamp[q&(ringBits-1)] != n.timestamp {
 		return
 	}
-	u.matched++
+	if n.seq == seq {
+		u.matched++
+	}
 	u.doubt(q, at)
 	if !u.back.has(q) {
 		u.back.set(q)
