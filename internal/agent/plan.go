@@ -158,6 +158,9 @@ func (j Job) bytes(d time.Duration) int64 {
 func (j Job) windowBytes(w probe.Window) int64 {
 	packet, frame := j.packet()
 	sent := int64(w.Length / frame)
+	if w.Uplink.Evidence.Known() {
+		sent = w.Uplink.Expected
+	}
 	back := sent
 	if w.Downlink.Evidence.Known() {
 		back = w.Downlink.Received + w.Downlink.Duplicated
