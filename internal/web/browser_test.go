@@ -87,7 +87,7 @@ var shots = []struct {
 	{"overview-phone.png", "/", screen{360, 740, false}, 1700},
 	{"target.png", "/targets/contact-centre-paris", screen{1280, 900, false}, 1500},
 	{"call-failed.png", "call:warehouse-lyon", screen{1280, 900, false}, 1500},
-	{"call.png", "call:sip-trunk", screen{1280, 900, false}, 1500},
+	{"call.png", "call:sip-trunk", screen{1280, 900, false}, 2700},
 	{"call-dark.png", "call:contact-centre-paris", screen{1280, 900, true}, 1500},
 	{"call-phone.png", "call:contact-centre-paris", screen{360, 740, true}, 1700},
 }
