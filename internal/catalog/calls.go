@@ -63,6 +63,12 @@ var (
 			}
 		},
 	})
+	CallFailureStreak = add(Metric{
+		Name: "earshot_call_failure_streak", Type: Gauge, Unit: Calls, PerTarget: true, Group: groupCalls, Life: WhileCalls,
+		Streak:   true,
+		Help:     "Finished test calls in a row in which a layer broke.",
+		FromCall: func(c *Call, put Put) { put(truth(c.Verdict == probe.Failed)) },
+	})
 	CallFailure = add(Metric{
 		Name: "earshot_call_failure_info", Type: Gauge, PerTarget: true, Group: groupCalls, Life: WhileCalls,
 		Labels: []string{"layer", "code"},

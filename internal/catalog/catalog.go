@@ -83,6 +83,9 @@ type Metric struct {
 	Spread func(*Window) probe.Histogram
 	// Keep leaves a gauge as it is when its reader puts nothing.
 	Keep bool
+	// Streak makes a gauge the number of times in a row that its reader put 1; a
+	// 0 ends the row, and nothing leaves it as it is.
+	Streak bool
 
 	// FromJob and FromStatus read the agent's state at the time of the scrape.
 	FromJob    func(*agent.JobStatus, Put)

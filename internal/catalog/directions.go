@@ -21,6 +21,14 @@ var (
 	}, func(w *Window, d *probe.Direction, put Put) {
 		put(truth(w.poor(d)))
 	})
+	DirectionBadStreak = pair("windows_bad_streak", Metric{
+		Type: Gauge, Unit: Windows, Streak: true,
+		Help: "Windows in a row whose MOS for media %s was under the target's limit, or in which none of it arrived.",
+	}, func(w *Window, d *probe.Direction, put Put) {
+		if bad := w.poor(d) || w.dead(d); bad || d.Score != nil {
+			put(truth(bad))
+		}
+	})
 	// DirectionWindowsSilent is of the windows in which the other direction, or
 	// the far end's reports, show that it is this one that is dead.
 	DirectionWindowsSilent = pair("windows_silent_total", Metric{

@@ -26,6 +26,12 @@ var (
 		Help:       "Windows of calls in which media was sent and none came back.",
 		FromWindow: trusted(func(w *Window, put Put) { put(truth(silent(w))) }),
 	})
+	WindowsSilentStreak = add(Metric{
+		Name: "earshot_windows_silent_streak", Type: Gauge, Unit: Windows, PerTarget: true, Group: groupWindows, Life: WhileWindow,
+		Streak:     true,
+		Help:       "Windows in a row in which media was sent and none came back.",
+		FromWindow: trusted(func(w *Window, put Put) { put(truth(silent(w))) }),
+	})
 	WindowsBad = add(Metric{
 		Name: "earshot_windows_bad_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
 		Help:       "Windows of calls that users would complain of: the MOS of a direction was under the target's limit, or nothing came back.",
@@ -43,6 +49,19 @@ var (
 		FromWindow: trusted(func(w *Window, put Put) {
 			if slices.Contains(audioStates, w.Audio.State) {
 				put(1, string(w.Audio.State))
+			}
+		}),
+	})
+	WindowsAudioStreak = add(Metric{
+		Name: "earshot_windows_audio_bad_streak", Type: Gauge, Unit: Windows, PerTarget: true, Group: groupWindows, Life: WhileWindow,
+		Streak: true,
+		Help:   "Windows in a row in which audio came back and was not ok: silent, wrong, or in one direction only.",
+		FromWindow: trusted(func(w *Window, put Put) {
+			switch w.Audio.State {
+			case probe.AudioOK:
+				put(0)
+			case probe.AudioSilent, probe.AudioWrong, probe.AudioOneWay:
+				put(1)
 			}
 		}),
 	})

@@ -162,6 +162,42 @@ func TestSilenceIsToldToItsDirection(t *testing.T) {
 	}
 }
 
+// A page must not add up two hiccups: only windows, or calls, in a row count.
+func TestStreaksCountInARow(t *testing.T) {
+	e := New(Config{})
+	e.Added(core) // windows of 3.9 up are under its limit
+	bad := window()
+	good := window()
+	good.Uplink.Score = good.Downlink.Score
+	untrusted, silent := window(), probe.Window{Trusted: true, Sent: 250}
+	untrusted.Trusted = false
+	row := func(w probe.Window, up, down, silence string) {
+		t.Helper()
+		e.Window(core, "c1", w)
+		check(t, e, "then", map[string]string{
+			`earshot_uplink_windows_bad_streak{target="core"}`:   up,
+			`earshot_downlink_windows_bad_streak{target="core"}`: down,
+			`earshot_windows_silent_streak{target="core"}`:       silence,
+		})
+	}
+	row(bad, "1", "0", "0")
+	row(bad, "2", "0", "0")
+	row(untrusted, "2", "0", "0")
+	row(silent, "2", "0", "1")
+	row(silent, "2", "0", "2")
+	row(bad, "3", "0", "0")
+	row(good, "0", "0", "0")
+	row(bad, "1", "0", "0")
+
+	streak := `earshot_call_failure_streak{target="core"}`
+	for i, want := range []string{"1", "2", "3"} {
+		place(e, core, failedCall(fmt.Sprint("f", i), probe.CodeNoPair))
+		check(t, e, "after failures", map[string]string{streak: want, `earshot_uplink_windows_bad_streak{target="core"}`: ""})
+	}
+	place(e, core, goodCall("g"))
+	check(t, e, "after a good call", map[string]string{streak: "0"})
+}
+
 func TestBadWindowsGoByTheTargetsOwnLimit(t *testing.T) {
 	e := New(Config{})
 	e.Added(office) // 3.6 by default

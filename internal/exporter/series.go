@@ -34,7 +34,7 @@ func newFamily(m *catalog.Metric) *family {
 		}
 		return 1
 	})
-	f.keep = m.Type != catalog.Gauge || m.Keep
+	f.keep = m.Type != catalog.Gauge || m.Keep || m.Streak
 	return f
 }
 
@@ -114,7 +114,12 @@ func (s *store) update(f *family, i int, target string, x exemplar, read func(ca
 				line.exemplar = x.of(value)
 			}
 		case catalog.Gauge:
-			line.value = value
+			switch {
+			case f.Streak && value > 0:
+				line.value++
+			default:
+				line.value = value
+			}
 		case catalog.Histogram:
 			line.histogram.observe(value, x)
 		}
