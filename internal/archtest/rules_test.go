@@ -36,6 +36,7 @@ var places = map[string]place{
 	"internal/pace":      {level: 0, reason: "the send clock knows nothing of what it sends"},
 	"internal/media":     {level: 0, reason: "codecs and clips are data"},
 	"internal/signaling": {level: 0, reason: "the contract of the adapters; it must not know any of them"},
+	"dashboards":         {level: 0, reason: "files; what makes and what writes them stands above", only: []string{}},
 	"internal/impair":    {level: 0, reason: "the fate of a packet depends on its seed and its place alone"},
 	"internal/iceserver": {level: 0, reason: "a STUN or TURN server by itself, however it is reached and whatever for"},
 
@@ -120,7 +121,7 @@ var modules = map[string]moduleRule{
 	"github.com/rogpeppe/go-internal": {tests: []string{"cmd/earshot"},
 		reason: "testscript drives the command"},
 
-	"go.yaml.in/yaml/v3": {code: []string{"internal/config", "internal/drill"},
+	"go.yaml.in/yaml/v3": {code: []string{"internal/config", "internal/drill", "internal/dashgen"},
 		reason: "files that people write"},
 
 	"github.com/pion/ice/v4": {code: []string{"internal/peer"}, tests: []string{"internal/udp"},
@@ -194,13 +195,14 @@ var bannedNames = []string{"util", "utils", "common", "helper", "helpers", "type
 // topFolders lists the folders at the top of the tree. Hidden folders other
 // than .ci belong to tools and are not looked at.
 var topFolders = map[string]string{
-	".ci":      "what the continuous integration runs",
-	"bench":    "whole-system figures and their results",
-	"cmd":      "the command",
-	"docs":     "architecture and decision records",
-	"internal": "everything that is nobody else's business",
-	"mos":      "public package: the E-model",
-	"probe":    "public package: a call",
+	".ci":        "what the continuous integration runs",
+	"bench":      "whole-system figures and their results",
+	"cmd":        "the command",
+	"dashboards": "boards, rules and runbooks for those who watch",
+	"docs":       "architecture and decision records",
+	"internal":   "everything that is nobody else's business",
+	"mos":        "public package: the E-model",
+	"probe":      "public package: a call",
 }
 
 // publicPackages show their names to users of the module.

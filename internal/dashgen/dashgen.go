@@ -8,5 +8,13 @@ package dashgen
 
 // Files returns everything that is generated, by its path in the tree.
 func Files() (map[string]string, error) {
-	return map[string]string{"docs/METRICS.md": metricsDoc()}, nil
+	files := map[string]string{"docs/METRICS.md": metricsDoc()}
+	for _, g := range Groups() {
+		text, err := rulesFile(g)
+		if err != nil {
+			return nil, err
+		}
+		files["dashboards/rules/"+g.Name+".yml"] = text
+	}
+	return files, nil
 }

@@ -1,0 +1,70 @@
+package dashgen
+
+import (
+	"time"
+
+	c "github.com/earshot-voip/earshot/internal/catalog"
+)
+
+// objective is the share of windows that are to be good, budget that may be bad.
+const (
+	objective = 0.99
+	budget    = 1 - objective
+)
+
+// burnWindows are the ranges over which the share of bad windows is recorded.
+var burnWindows = []time.Duration{5 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour, 72 * time.Hour}
+
+// badRatio is the share of bad windows in a range.
+func badRatio(in time.Duration) recorded {
+	return recorded("earshot:windows_bad:ratio_rate" + promTime(in))
+}
+
+// budgetRules page when the error budget burns fast, over two ranges: the long one
+// is not fooled by a hiccup, the short one ends the alert soon after the cause.
+func budgetRules() Group {
+	g := Group{Name: "earshot-budget", Interval: 15 * time.Second}
+	for _, in := range burnWindows {
+		at := "[" + promTime(in) + "]"
+		g.Rules = append(g.Rules, Rule{Record: badRatio(in), Expr: sited(lines(
+			q("increase(%s%s)", c.WindowsBad, at),
+			q("/ (increase(%s%s) + increase(%s%s) > 0)", c.WindowsScored, at, c.WindowsSilent, at)))})
+	}
+	g.Rules = append(g.Rules,
+		burn("EarshotBudgetBurnsFast", Critical, 14.4, time.Hour, 5*time.Minute, "two days", 10*time.Minute),
+		burn("EarshotBudgetBurns", Warning, 6, 6*time.Hour, 30*time.Minute, "five days", 2*time.Hour),
+		burn("EarshotBudgetShrinks", Info, 1, 72*time.Hour, 6*time.Hour, "30 days", 24*time.Hour))
+	return g
+}
+
+// burn alerts when windows are bad at a multiple of the budget, in both ranges,
+// and enough of them were seen to say so.
+func burn(name string, s Severity, rate float64, long, short time.Duration, gone string, within time.Duration) Rule {
+	limit := rate * budget
+	enough := short / (5 * time.Second) / 5 // a fifth of the windows that a running call has
+	return Rule{
+		Expr: lines(
+			q("%s > %.4g", badRatio(long), limit),
+			q("and on (%s) (%s > %.4g)", perTarget, badRatio(short), limit),
+			q("and on (%s) (increase(%s[%s]) + increase(%s[%s]) > %d)", perTarget,
+				c.WindowsScored, promTime(short), c.WindowsSilent, promTime(short), min(int64(enough), 100))),
+		Alert: &Alert{
+			Name: name, Severity: s, Layer: "quality", Within: within, Keep: keepPage, Board: boardLevel,
+			Summary: "Calls to {{ $labels.target }}" + whereFrom + " are bad too often",
+			Description: "{{ $value | humanizePercentage }} of the windows of the last " + promTime(long) + " were bad, and it goes on. At this rate the budget of 30 days (" +
+				"1 % of windows) is gone in " + gone + ".",
+			Meaning: "Quality comes and goes: no single stretch is long enough for EarshotQualityCollapsed, or it is, again and again. Users meet it in " +
+				"many of their calls.",
+			Checks: []string{
+				"When is it bad? The Service level board shows the hours: office hours point to load, every few minutes to a flapping link or a scheduled job.",
+				"The same targets from several sites: the platform; all targets of one site: its link.",
+				"Uplink or downlink, loss or delay: the Target board over the same time.",
+			},
+			Run: []string{
+				"`earshot call TARGET --duration 5m` at the hours in question",
+				"the probe's list of calls, worst first, for examples",
+			},
+			Call: "The network team of the site, or the platform by what the Overview shows. A budget that shrinks is for the next meeting, one that burns fast is for now.",
+		},
+	}
+}
