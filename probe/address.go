@@ -7,8 +7,12 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/earshot-voip/earshot/internal/signaling/janus"
 	"github.com/earshot-voip/earshot/internal/signaling/sipws"
 )
+
+// isJanus reports whether a target is the EchoTest of a Janus gateway.
+func isJanus(u *url.URL) bool { return strings.HasPrefix(u.Scheme, "janus+") }
 
 // isSIP reports whether a target is called by SIP over WebSocket.
 func isSIP(u *url.URL) bool { return u.Scheme == "sip" || u.Scheme == "sips" }
@@ -24,8 +28,13 @@ func (t Target) checkAddress(problem func(format string, args ...any)) {
 		problem("url: %w", withoutURL(err))
 	case err != nil, isSIP(u):
 		t.checkSIP(problem)
+	case isJanus(u):
+		if _, err := janus.ParseURL(t.URL); err != nil {
+			problem("url: %w", err)
+		}
+		t.refuseSIP(problem)
 	case u.Scheme != "http" && u.Scheme != "https":
-		problem("url: cannot call %q: the scheme must be http, https, sip or sips", redact(u))
+		problem("url: cannot call %q: the scheme must be http, https, sip, sips, or janus+ and one of http, https, ws, wss", redact(u))
 	case u.Hostname() == "":
 		problem("url: %q names no host", redact(u))
 	default:
@@ -119,7 +128,7 @@ func withoutURL(err error) error {
 // URL says it by an address: the zero Addr is both.
 func onLoopback(server string) (family netip.Addr, loopback bool) {
 	u, err := url.Parse(server)
-	if err != nil {
+	if err != nil || isJanus(u) { // a gateway offers no loopback address for media, wherever it takes calls
 		return netip.Addr{}, false
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")

@@ -139,8 +139,8 @@ func (c *call) gather(ctx context.Context) error {
 	}
 	c.exchange = newExchange(c.codec, c.target.Trust)
 	c.ear = &ear{x: c.exchange}
-	_, loopback := onLoopback(c.target.server())
 	local := c.localAddress()
+	_, loopback := onLoopback(c.target.server())
 	c.servers = &signaling.Trace{
 		Resolver: c.target.Resolver, RootCAs: c.target.RootCAs, LocalAddress: local,
 		Deadlines: signaling.Deadlines{Resolve: c.target.Deadlines.Resolve, Connect: c.target.Deadlines.Connect, TLS: c.target.Deadlines.TLS},
@@ -151,7 +151,7 @@ func (c *call) gather(ctx context.Context) error {
 		ICEServers:   iceServers(c.target.ICEServers),
 		Dialer:       c.servers,
 		Relay:        relayPolicy[c.target.Relay],
-		Loopback:     loopback,
+		Loopback:     loopback || local.IsLoopback(),
 		LocalAddress: local,
 		DSCP:         dscp,
 		Stamps:       true,

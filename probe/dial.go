@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/earshot-voip/earshot/internal/signaling"
+	"github.com/earshot-voip/earshot/internal/signaling/janus"
 	"github.com/earshot-voip/earshot/internal/signaling/sipws"
 	"github.com/earshot-voip/earshot/internal/signaling/whip"
 )
@@ -18,6 +19,8 @@ func newDialer(t Target, trace *signaling.Trace) (signaling.Dialer, error) {
 	switch u.Scheme {
 	case "http", "https":
 		return whip.New(whip.Options{URL: t.URL, Token: t.Token, UserAgent: t.UserAgent, Trace: trace})
+	case "janus+http", "janus+https", "janus+ws", "janus+wss":
+		return janus.New(janus.Options{URL: t.URL, Token: t.Token, Secret: t.Password, UserAgent: t.UserAgent, Trace: trace})
 	case "sip", "sips":
 		return sipws.New(sipws.Options{
 			Target: t.URL, Via: t.Via, Username: t.Username, Password: t.Password, Register: t.Register,

@@ -181,12 +181,12 @@ var (
 	}
 )
 
-// statusCode maps a refusal's status; HTTP and SIP agree on most of these.
+// statusCode maps a refusal's status; HTTP, SIP and Janus agree on most of these.
 func statusCode(status int) Code {
 	switch status {
 	case 401, 403, 407:
 		return CodeUnauthorized
-	case 404, 405, 410, 484, 604:
+	case 404, 405, 410, 460, 484, 604: // 460 is Janus' word for a plugin that it does not have
 		return CodeNotFound
 	case 406, 415, 422:
 		return CodeNoCommonCodec

@@ -153,7 +153,7 @@ func TestSIPTargetsAreChecked(t *testing.T) {
 		"a way to what needs none":               {probe.Target{URL: "http://far.example/", Via: "ws://x/", Username: "u", Register: true}, []string{"via: is for sip", "username: is for sip", "register: is for sip"}},
 		"a SIP address that is no URL":           {probe.Target{URL: "sip:%zz@far.example", Via: "ws://x/"}, nil},
 		"a SIP address with a port":              {probe.Target{URL: "sip:echo@far.example:5066;user=phone", Via: "ws://x:8088/ws"}, nil},
-		"a scheme that there is no way for":      {probe.Target{URL: "tel:+123"}, []string{"must be http, https, sip or sips"}},
+		"a scheme that there is no way for":      {probe.Target{URL: "tel:+123"}, []string{"must be http, https, sip, sips, or janus+"}},
 		"a SIP address with a control character": {probe.Target{URL: "sip:a\x7f@far.example", Via: "ws://x/"}, []string{"url: SIP address has characters"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -83,7 +83,7 @@ measure), 64 wrong usage. With --compare-paths they are those of the best path:
 	fs.StringVar(&f.tokenFile, "token-file", "", "file with the bearer token of the signalling (or EARSHOT_TOKEN)")
 	fs.StringVar(&f.via, "via", "", "WebSocket server of a SIP target, wss://host:port/path")
 	fs.StringVar(&f.username, "username", "", "username at the SIP server")
-	fs.StringVar(&f.passwordFile, "password-file", "", "file with the password at the SIP server (or EARSHOT_PASSWORD)")
+	fs.StringVar(&f.passwordFile, "password-file", "", "file with the password at the SIP server, or the API secret of a Janus gateway (or EARSHOT_PASSWORD)")
 	fs.BoolVar(&f.register, "register", false, "register with the SIP server for the time of the call")
 	fs.StringVar(&f.caFile, "ca-file", "", "PEM file with the authorities to trust in place of the system's")
 	fs.StringArrayVar(&f.iceServers, "ice-server", nil, "STUN or TURN server, turn:host:port?transport=udp; may be repeated")

@@ -159,15 +159,20 @@ func checkURL(p place, text string) {
 // checkSignaling refuses credentials that the adapter of a URL has no use for.
 func (s *settings) checkSignaling(p place, text string) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Scheme == "sip" || u.Scheme == "sips" {
 		return
+	}
+	janus := strings.HasPrefix(u.Scheme, "janus+")
+	hint := "token_file is the credential of HTTP targets"
+	if janus {
+		hint = "token_file and password_file (the API secret) are the credentials of a gateway"
 	}
 	for _, k := range []struct{ key, value string }{
 		{"via", s.Via}, {"username", s.Username}, {"password_file", s.PasswordFile}, {"password_env", s.PasswordEnv},
 		{"register", map[bool]string{true: "true"}[s.Register]},
 	} {
-		if k.value != "" && p.given(k.key) {
-			p.problem(k.key, "has no meaning for %s; hint: token_file is the credential of HTTP targets", u.Scheme)
+		if k.value != "" && p.given(k.key) && !(janus && strings.HasPrefix(k.key, "password")) {
+			p.problem(k.key, "has no meaning for %s; hint: %s", u.Scheme, hint)
 		}
 	}
 }

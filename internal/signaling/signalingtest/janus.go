@@ -48,6 +48,9 @@ type JanusConfig struct {
 	Behaviour
 	Certificate   *tls.Certificate // serves TLS with it when set
 	Secret, Token string           // wanted with every request when set
+	// Answer makes the SDP for an offer in place of the constant, and says how
+	// to end what answered.
+	Answer func(offer string) (sdp string, end func(), err error)
 	// AnswerFirst sends the answer before the word that the offer arrived.
 	AnswerFirst bool
 }
@@ -74,6 +77,7 @@ type janusSession struct {
 	handle int
 	events chan map[string]any
 	over   chan struct{}
+	end    func() // of what answered; may be nil
 }
 
 // NewJanus starts a gateway that stops at the end of the test.
@@ -182,6 +186,9 @@ func (j *Janus) ForgetSessions() {
 // forget ends a session; the mutex is held.
 func (j *Janus) forget(id int) {
 	if s := j.sessions[id]; s != nil {
+		if s.end != nil {
+			s.end()
+		}
 		close(s.over)
 		delete(j.sessions, id)
 	}
@@ -496,6 +503,17 @@ func (j *Janus) message(request map[string]any, s *janusSession, say func(map[st
 	event := map[string]any{"janus": "event", "session_id": s.id, "sender": s.handle, "transaction": request["transaction"],
 		"plugindata": map[string]any{"plugin": "janus.plugin.echotest", "data": map[string]any{"echotest": "event", "result": "ok"}},
 		"jsep":       map[string]any{"type": "answer", "sdp": Answer}}
+	if j.config.Answer != nil && j.config.Refuse == 0 {
+		sdp, end, err := j.config.Answer(offer)
+		if err != nil {
+			say(failure(request, 465, err.Error()))
+			return
+		}
+		j.mu.Lock()
+		s.end = end
+		j.mu.Unlock()
+		event["jsep"] = map[string]any{"type": "answer", "sdp": sdp}
+	}
 	if j.config.Refuse != 0 {
 		event["plugindata"] = map[string]any{"plugin": "janus.plugin.echotest", "data": map[string]any{
 			"echotest": "event", "error_code": j.config.Refuse, "error": "refused by the test"}}
