@@ -7,12 +7,12 @@ import "time"
 // keep the chain from packet to packet short.
 const jitterScale = 16
 
-// follow gives J after the next difference of transit times, by RFC 3550,
+// follow gives J after the next difference of transit times |D|, by RFC 3550,
 // A.8, in its integer form: J += |D| - (J + 8) / 16, with J scaled by 16.
 // Times are in nanoseconds and not in ticks, since a tick of 125 µs would
 // hide what a clean network does.
 func follow(j, d int64) int64 {
-	return j + max(d, -d) - (j+jitterScale/2)>>4
+	return j + d - (j+jitterScale/2)>>4
 }
 
 // jitter is the interarrival jitter over transit times.
@@ -31,7 +31,7 @@ func (v *jitter) add(transit int64) (j int64, ok bool) {
 		v.primed = true
 		return 0, false
 	}
-	v.j = follow(v.j, d)
+	v.j = follow(v.j, max(d, -d))
 	return v.j, true
 }
 

@@ -72,15 +72,26 @@ func (b *playoutBuffer) offer(at, transit int64) (late bool) {
 	if at >= b.turn {
 		b.turnStretch(at, transit)
 	}
-	b.base = min(b.base, transit)
-	b.current = min(b.current, transit)
-	v := transit - b.base
+	v := b.over(transit)
 	late = v > b.depth
+	b.learn(v)
+	return late
+}
+
+// over lowers the base to a transit time, if it is, and gives what it lies over
+// it: the delay variation.
+func (b *playoutBuffer) over(transit int64) int64 {
+	b.current = min(b.current, transit)
+	b.base = min(b.base, transit)
+	return transit - b.base
+}
+
+// learn takes a delay variation into the estimate.
+func (b *playoutBuffer) learn(v int64) {
 	b.mean += v - b.mean>>playoutGain
 	off := v - b.mean>>playoutGain
 	b.deviation += max(off, -off) - b.deviation>>playoutGain
 	b.depth = min(max((b.mean+playoutSpread*b.deviation)>>playoutGain, b.least), b.most)
-	return late
 }
 
 func (b *playoutBuffer) turnStretch(at, transit int64) {

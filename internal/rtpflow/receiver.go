@@ -40,7 +40,9 @@ type Receiver struct {
 	grace     int64
 	up        *uplink // nil: nobody returns anything
 	accepting bool    // Config.Accept is not empty
-	plainly   bool    // nothing is expected but plain media for ourselves
+	plainly   bool    // no stamps, and nobody returns anything
+	even      bool    // the next packet in order may be one for steady
+	run       run     // what steady took
 
 	locked    bool
 	ssrc      uint32
@@ -130,7 +132,7 @@ func NewReceiver(c Config) *Receiver {
 		perTick:   1e9 / float64(c.ClockRate),
 		grace:     int64(c.Grace),
 		accepting: !c.Accept.Empty(),
-		plainly:   c.Events.Empty() && c.StampID == 0,
+		plainly:   c.StampID == 0,
 		high:      -1,
 		highIndex: math.MaxUint32,
 		told:      -1,
@@ -147,26 +149,42 @@ func NewReceiver(c Config) *Receiver {
 // Packet accounts for one datagram that arrived at the given time. at may go
 // back by the scheduler's noise, never by a clock step. It must not allocate.
 func (r *Receiver) Packet(at time.Duration, raw []byte) (a Arrival) {
+	if r.even && len(raw) >= headerSize {
+		head := (*[headerSize]byte)(raw)
+		if r.steady(int64(at), head) {
+			a.Payload, a.SSRC = raw[headerSize:], r.ssrc
+			a.Seq, a.Timestamp = r.high+r.offset, r.timestamp
+			a.PayloadType, a.Marker = head[1]&0x7f, head[1]&0x80 != 0
+			return a
+		}
+	}
+	r.catchUp()
+	r.take(at, raw, &a)
+	if r.plainly {
+		r.look()
+	}
+	return a
+}
+
+// take accounts for a datagram of which anything may be so.
+func (r *Receiver) take(at time.Duration, raw []byte, a *Arrival) {
 	var h Header
 	payload, extension, ok := h.Parse(raw)
 	if !ok {
 		r.malformed++
 		a.Class = Malformed
-		return a
+		return
 	}
 	a.Payload, a.SSRC, a.PayloadType, a.Marker = payload, h.SSRC, h.PayloadType, h.Marker
 	if int64(at) >= r.deadline {
 		r.expire(int64(at))
-	}
-	if extension == nil && r.steady(int64(at), &h, &a) {
-		return a
 	}
 	if !r.locked || h.SSRC != r.ssrc {
 		r.begin(at)
 		if !r.admit(int64(at), &h) {
 			r.foreign++
 			a.Class = Foreign
-			return a
+			return
 		}
 	}
 	if extension != nil && r.config.StampID != 0 {
@@ -182,8 +200,7 @@ func (r *Receiver) Packet(at time.Duration, raw []byte) (a Arrival) {
 	} else {
 		r.plain.add(int64(at), media)
 	}
-	r.place(int64(at), media, &h, &a)
-	return a
+	r.place(int64(at), media, &h, a)
 }
 
 // Tick makes final what is past its grace at the given time. Packet does so
@@ -196,6 +213,7 @@ func (r *Receiver) Tick(at time.Duration) {
 
 // Cut ends the running window: packets expected so far belong to it.
 func (r *Receiver) Cut(at time.Duration) {
+	r.catchUp()
 	r.Tick(at)
 	r.begin(at)
 	r.cut(r.high+1, at)
@@ -214,6 +232,8 @@ func (r *Receiver) Closed() (Span, bool) {
 // Finish ends the stream: missing packets are lost, and the running window
 // closes at the given time.
 func (r *Receiver) Finish(at time.Duration) {
+	r.catchUp()
+	r.even = false
 	r.begin(at)
 	r.force(r.high + 1)
 	if r.told > r.high {
@@ -225,6 +245,7 @@ func (r *Receiver) Finish(at time.Duration) {
 
 // Total gives the figures since the beginning, as far as they are final.
 func (r *Receiver) Total() Figures {
+	r.catchUp()
 	t := r.total()
 	t.Foreign, t.Malformed = r.foreign, r.malformed
 	r.attest(&t)
@@ -242,6 +263,7 @@ func (r *Receiver) attest(f *Figures) {
 
 // Capture gives the counts as a capture analyser takes them.
 func (r *Receiver) Capture() Capture {
+	r.catchUp()
 	j := r.plain.tally.figures()
 	c := Capture{Packets: r.packets, JitterMax: j.Max, JitterMean: j.Mean}
 	if r.locked {

@@ -214,6 +214,7 @@ func TestReportsLeaveTheFirstPacketOut(t *testing.T) {
 	for i := range 100 {
 		r.Packet(rigTime(i), plainPacket(i))
 	}
+	r.catchUp()
 	if r.source.received != 99 || r.source.base != 1 || r.source.lost() != 0 {
 		t.Errorf("got %d from %d, want 99 from 1", r.source.received, r.source.base)
 	}

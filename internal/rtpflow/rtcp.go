@@ -26,6 +26,7 @@ func (r *Receiver) SenderReport(at time.Duration, sr *rtcp.SenderReport) {
 // fraction lost. TotalLost holds the low 24 bits of a signed number. ok is
 // false while no packet has come.
 func (r *Receiver) ReceptionReport(at time.Duration) (report rtcp.ReceptionReport, ok bool) {
+	r.catchUp()
 	if !r.locked {
 		return rtcp.ReceptionReport{}, false
 	}

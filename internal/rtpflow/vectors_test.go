@@ -140,6 +140,7 @@ func TestSequenceVectorsRTCP(t *testing.T) {
 			for i, seq := range v.sequences(t) {
 				r.Packet(time.Duration(i)*DefaultFrame, Header{SequenceNumber: seq, Timestamp: uint32(i) * 160, SSRC: 9}.AppendTo(nil))
 			}
+			r.catchUp()
 			s := &r.source
 			got := sequenceView{
 				Accepted: v.Text.Accepted, Received: s.received, BaseSeq: s.base, ExtMax: int64(s.extendedMax()),
@@ -234,6 +235,7 @@ func TestJitterVectors(t *testing.T) {
 				if i == 0 {
 					continue
 				}
+				r.catchUp()
 				if got, want := float64(r.plain.j)/16e6, v.JitterMS[i-1]; !near(got, want, 2e-6) {
 					t.Errorf("packet %d: got jitter %v ms, want %v", i, got, want)
 				}
