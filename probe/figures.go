@@ -55,6 +55,9 @@ func (c *call) keep(w Window) {
 		r.WindowsDropped++
 	}
 	r.Windows = append(r.Windows, w)
+	if old := len(r.Windows) - 1 - MaxSpreads; old >= 0 {
+		r.Windows[old].RTTs, r.Windows[old].Self.SendLate, r.Windows[old].Self.ReceiveWake = Histogram{}, Histogram{}, Histogram{}
+	}
 	if c.target.OnWindow != nil {
 		c.target.OnWindow(w)
 	}

@@ -105,13 +105,17 @@ type Result struct {
 	Audio     Audio
 	Self      Self
 
-	Windows        []Window // the last MaxWindows of the call
+	Windows        []Window // the last MaxWindows of the call; of these the last MaxSpreads have histograms
 	WindowsDropped int      // windows older than those
 }
 
 // MaxWindows is how many windows a result keeps: an hour at the default length.
 // Target.OnWindow is told of every window.
 const MaxWindows = 720
+
+// MaxSpreads is how many of the windows that a result keeps have histograms, so
+// that calls of hours stay small: five minutes at the default length.
+const MaxSpreads = 60
 
 // Codec is the codec of the call.
 type Codec struct {

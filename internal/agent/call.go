@@ -83,7 +83,9 @@ func (w *worker) ended(r *running, result *probe.Result) {
 	if !dropped {
 		r.result = result
 		w.noteVerdict(result)
-		w.last = result
+		last := *result
+		last.Windows = nil // an hour of them for each target would be a burden
+		w.last = &last
 	}
 	w.mu.Unlock()
 	w.agent.running.Add(-1)

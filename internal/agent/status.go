@@ -24,7 +24,7 @@ type JobStatus struct {
 	Job     Job
 	Calls   []Call        // running, the oldest first
 	Next    time.Time     // start of the next call; zero: none is planned
-	Last    *probe.Result // of the last finished call; nil: none yet
+	Last    *probe.Result // of the last finished call, without its windows; nil: none yet
 	Skipped int64         // slots of the schedule that passed while the last call still ran or waited
 	Late    time.Duration // of the last start, against its slot
 }
