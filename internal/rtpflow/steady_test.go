@@ -38,7 +38,7 @@ func TestSteadyDoesWhatTakeDoes(t *testing.T) {
 					h.PayloadType = 101
 				}
 				raw := append(h.AppendTo(nil), 1)
-				if rng.IntN(60) == 0 {
+				if rng.IntN(300) == 0 {
 					raw[0] = []byte{0xa0, 0x40}[rng.IntN(2)] // a byte of padding; another version
 				}
 				long.even = false
@@ -58,7 +58,7 @@ func TestSteadyDoesWhatTakeDoes(t *testing.T) {
 			}
 		}
 	}
-	if taken < refused {
+	if taken < refused/2 {
 		t.Errorf("steady took %d packets and refused %d: the streams say little of it", taken, refused)
 	}
 }
