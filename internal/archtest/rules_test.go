@@ -48,6 +48,7 @@ var places = map[string]place{
 	"internal/signaling/signalingtest": {level: 1, reason: "the conformance suite of the adapters", testsOnly: true},
 	"internal/netcheck":                {level: 1, reason: "asks STUN and TURN servers outside of a call, so it knows no call"},
 	"internal/farend":                  {level: 1, reason: "far ends and networks that misbehave on purpose", testsOnly: true},
+	"internal/prometheustest":          {level: 1, reason: "a real Prometheus, for the suites with servers of other makers", testsOnly: true},
 	"internal/media/gen":               {level: 1, reason: "the command that makes the clips; nobody imports it"},
 
 	"probe":         {level: 2, reason: "public; a call without command line, metrics or files"},
@@ -121,7 +122,7 @@ var modules = map[string]moduleRule{
 	"github.com/rogpeppe/go-internal": {tests: []string{"cmd/earshot"},
 		reason: "testscript drives the command"},
 
-	"go.yaml.in/yaml/v3": {code: []string{"internal/config", "internal/drill", "internal/dashgen"},
+	"go.yaml.in/yaml/v3": {code: []string{"internal/config", "internal/drill", "internal/dashgen"}, tests: []string{"cmd/earshot"},
 		reason: "files that people write"},
 
 	"github.com/pion/ice/v4": {code: []string{"internal/peer"}, tests: []string{"internal/udp"},
