@@ -18,3 +18,6 @@ func Load(from, to Usage) (share float64, span time.Duration) {
 	}
 	return float64(to.CPU-from.CPU) / float64(span), span
 }
+
+// UsageOf is what a process has used so far.
+func UsageOf(pid int) (Usage, error) { return usageOf(pid) }
