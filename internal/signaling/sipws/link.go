@@ -198,19 +198,22 @@ func (l *link) keepAlive(every time.Duration) {
 		case <-l.dead:
 			return
 		case <-tick.C:
+			l.prove(every)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), every)
-		err := l.socket.Ping(ctx)
-		silent := ctx.Err() != nil
-		cancel()
-		switch {
-		case silent && err != nil:
-			l.fail(fmt.Errorf("the server did not answer a ping within %v", every))
-			return
-		case err != nil:
-			l.fail(err)
-			return
-		}
+	}
+}
+
+// prove pings the server and gives the connection up when it does not answer
+// in time.
+func (l *link) prove(within time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	switch err := l.socket.Ping(ctx); {
+	case err == nil:
+	case ctx.Err() != nil:
+		l.fail(fmt.Errorf("the server did not answer a ping within %v", within))
+	default:
+		l.fail(err)
 	}
 }
 
@@ -251,6 +254,12 @@ func (l *link) lost() error {
 }
 
 var errShut = errors.New("closed by this side")
+
+// drop closes the link without a word, and waits until nothing of it runs.
+func (l *link) drop() {
+	l.fail(errShut)
+	l.running.Wait()
+}
 
 // shut closes the link properly, and waits until nothing of it runs.
 func (l *link) shut(grace time.Duration) {

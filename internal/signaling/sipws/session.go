@@ -113,15 +113,16 @@ func (s *session) hungUp() bool {
 	return s.told
 }
 
-// bye hangs up within limit. The connection of the call gets half of the time:
-// it may be dead without anybody having noticed. A new one gets the rest.
+// bye hangs up within limit. The connection of the call may be dead without
+// anybody having noticed: when the answer takes long it has to prove that it is
+// not, and a new connection gets the rest of the time.
 func (s *session) bye(ctx context.Context, limit time.Duration) error {
-	half, stop := context.WithTimeoutCause(ctx, limit/2, &signaling.DeadlineError{After: limit / 2})
-	response, err := s.dialog.bye(half)
-	stop()
-	if response == nil && !s.hungUp() {
-		s.caller.link.shut(0)
-		var l *link
+	l := s.caller.link
+	doubt := time.AfterFunc(limit/4, func() { l.prove(limit / 4) })
+	response, err := s.dialog.bye(ctx)
+	doubt.Stop()
+	if response == nil && ctx.Err() == nil && !s.hungUp() {
+		l.drop()
 		if l, err = s.caller.dialer.open(ctx); err != nil {
 			return fmt.Errorf("hang up on a new connection: %w", err)
 		}

@@ -103,6 +103,43 @@ func TestBrokenConnectionEndsTheSessionAndIsHungUpOnANewOne(t *testing.T) {
 	}
 }
 
+// hurried has little time to hang up; enough of it for a busy host.
+func hurried() sipws.Options {
+	return sipws.Options{Trace: &signaling.Trace{Deadlines: signaling.Deadlines{Hangup: 4 * time.Second}}}
+}
+
+// A connection that died without a word is found out at the hang-up at the
+// latest.
+func TestHangUpOnASilentConnection(t *testing.T) {
+	frozen := make(chan struct{})
+	s, session := called(t, signalingtest.SIPConfig{Script: func(c *signalingtest.SIPConn, m signalingtest.SIPMessage) bool {
+		if m.Method() == "BYE" && c.Number == 1 {
+			<-frozen // not even pings are read any more
+		}
+		return false
+	}}, hurried())
+	hangUp(t, session)
+	if s.Sessions() != 0 || s.Opened() != 2 {
+		t.Errorf("%d calls are left after %d connections, want 0 after 2", s.Sessions(), s.Opened())
+	}
+	close(frozen)
+}
+
+// A server that takes its time to answer BYE, and is there, is waited for.
+func TestSlowAnswerToBye(t *testing.T) {
+	s, session := called(t, signalingtest.SIPConfig{Script: func(c *signalingtest.SIPConn, m signalingtest.SIPMessage) bool {
+		if m.Method() != "BYE" {
+			return false
+		}
+		time.AfterFunc(2*time.Second, func() { c.Write(m.Reply("200 OK", "", nil, "")) })
+		return true
+	}}, hurried())
+	hangUp(t, session)
+	if len(s.Messages("BYE")) != 1 || s.Opened() != 1 {
+		t.Errorf("got %d BYE on %d connections, want 1 on 1", len(s.Messages("BYE")), s.Opened())
+	}
+}
+
 func TestFarEndsFarewell(t *testing.T) {
 	s, session := called(t, signalingtest.SIPConfig{Farewell: []string{`Reason: Q.850;cause=16;text="time is up"`, "X-VoiceQuality: 42 green"}}, sipws.Options{})
 	s.HangUp()
