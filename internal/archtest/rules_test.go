@@ -76,6 +76,8 @@ var places = map[string]place{
 	"cmd/earshot": {level: 7, reason: "flags to structs, results to exit codes"},
 	"bench/...":   {level: 7, reason: "whole-system figures; uses everything"},
 
+	"internal/realpeer": {level: 7, reason: "tests against servers of other makers; knows earshot as a program alone", only: []string{}, testsOnly: true},
+
 	"internal/archtest": {level: 7, reason: "looks at the tree from outside", only: []string{}},
 }
 
