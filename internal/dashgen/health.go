@@ -84,6 +84,30 @@ func probeRules() Group {
 			},
 		},
 		{
+			Expr: sited(q("%s == 0", c.HistoryWritable)),
+			Alert: &Alert{
+				Name: "EarshotHistoryStuck", Severity: Warning, Layer: "probe", For: 5 * time.Minute, Within: 6 * time.Minute, Board: boardHealth,
+				Summary:     "The probe {{ $labels.instance }} cannot write its history",
+				Description: "The disk has refused the history for five minutes. Calls go on and metrics are right; pages and reports of past calls will have a gap.",
+				Meaning:     "The file system that holds the history is full, read-only or broken.",
+				Checks:      []string{"Is the disk full, and is it Earshot that fills it? *History* on the Probe health board shows size and limit."},
+				Run:         []string{"`df -h /var/lib/earshot`", "`dmesg | tail`"},
+				Call:        "Whoever runs the probe's host.",
+			},
+		},
+		{
+			Expr: sited(q("max by (%s, receiver) (%s) > 600", perProbe, c.RemoteWriteBacklogAge)),
+			Alert: &Alert{
+				Name: "EarshotPushBehind", Severity: Warning, Layer: "probe", For: time.Minute, Keep: keepPage, Within: 2 * time.Minute, Board: boardHealth,
+				Summary:     "The probe {{ $labels.instance }} is behind with pushing to {{ $labels.receiver }}",
+				Description: "The oldest sample that waits is {{ $value | humanizeDuration }} old. What is alerted on from there comes late.",
+				Meaning:     "The probe cannot reach the receiver of its metrics, or is refused. It keeps them on disk until its queue is full.",
+				Checks:      []string{"Is the receiver up and reachable from the probe's site?", "Is it refused: credentials, or samples that are too old?", "Is the uplink of the site itself down?"},
+				Run:         []string{"`journalctl -u earshot | grep remote`", "`curl -v` to the receiver's address from the probe"},
+				Call:        "Whoever runs the receiver; the network team of the site if it cannot be reached.",
+			},
+		},
+		{
 			Expr: sited(q("%s >= 2", grown(c.ScheduleSkipped, 15*time.Minute))),
 			Alert: &Alert{
 				Name: "EarshotScheduleSlips", Severity: Info, Layer: "probe", Keep: 5 * time.Minute, Within: 15 * time.Minute, Board: boardHealth,
