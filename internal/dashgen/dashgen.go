@@ -16,5 +16,12 @@ func Files() (map[string]string, error) {
 		}
 		files["dashboards/rules/"+g.Name+".yml"] = text
 	}
+	for name, b := range Boards() {
+		text, err := b.json()
+		if err != nil {
+			return nil, err
+		}
+		files["dashboards/"+name] = text
+	}
 	return files, nil
 }
