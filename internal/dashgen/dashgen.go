@@ -16,6 +16,10 @@ func Files() (map[string]string, error) {
 		}
 		files["dashboards/rules/"+g.Name+".yml"] = text
 	}
+	files["dashboards/runbooks/README.md"] = runbookIndex()
+	for _, a := range Alerts() {
+		files["dashboards/runbooks/"+a.Name+".md"] = runbook(a)
+	}
 	for name, b := range Boards() {
 		text, err := b.json()
 		if err != nil {
