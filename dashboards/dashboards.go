@@ -7,5 +7,5 @@ import "embed"
 
 // Files is all of it, by paths below this folder.
 //
-//go:embed alertmanager.yml rules tests
+//go:embed README.md *.json alertmanager.yml compose rules runbooks tests
 var Files embed.FS

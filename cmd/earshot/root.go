@@ -33,7 +33,7 @@ every packet in each direction, layer by layer, and what it did wrong itself.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(badFlag)
-	root.AddCommand(callCommand(), echoCommand(), analyzeCommand(), selftestCommand(), drillCommand(), mosCommand(), agentCommand(), checkConfigCommand(), versionCommand(), manCommand())
+	root.AddCommand(callCommand(), echoCommand(), analyzeCommand(), selftestCommand(), drillCommand(), mosCommand(), agentCommand(), checkConfigCommand(), dashboardsCommand(), versionCommand(), manCommand())
 	return root
 }
 

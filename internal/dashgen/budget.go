@@ -31,7 +31,7 @@ func budgetRules() Group {
 			q("/ (increase(%s%s) + increase(%s%s) > 0)", c.WindowsScored, at, c.WindowsSilent, at)))})
 	}
 	g.Rules = append(g.Rules,
-		burn("EarshotBudgetBurnsFast", Critical, 14.4, time.Hour, 5*time.Minute, "two days", 10*time.Minute),
+		burn("EarshotBudgetBurnsFast", Critical, 14.4, time.Hour, 5*time.Minute, "two days", 25*time.Minute),
 		burn("EarshotBudgetBurns", Warning, 6, 6*time.Hour, 30*time.Minute, "five days", 2*time.Hour),
 		burn("EarshotBudgetShrinks", Info, 1, 72*time.Hour, 6*time.Hour, "30 days", 24*time.Hour))
 	return g

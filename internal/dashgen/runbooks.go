@@ -95,7 +95,7 @@ func rulesOf(a *Alert) string {
 	for _, r := range rulesNamed(a.Name) {
 		fmt.Fprintf(&b, "\n```promql\n%s\n```\n", r.Expr)
 		if r.Alert.For > 0 {
-			fmt.Fprintf(&b, "\nIt must hold for %s. ", words(promTime(r.Alert.For)))
+			fmt.Fprintf(&b, "\nIt must hold for %s.\n", words(promTime(r.Alert.For)))
 		}
 	}
 	return b.String()
