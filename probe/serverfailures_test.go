@@ -84,9 +84,9 @@ var serverFailures = []failureRow{
 			s.target.Deadlines.ICE, s.target.Deadlines.Gather, s.target.Deadlines.Check = soon, soon, soon
 		})},
 	{"the TURN server breaks the connection during the call", probe.LayerICE, probe.CodeTURNLost, probe.LayerMedia,
-		lostTURN(func(s *farend.TURN) string { return s.TCP })},
+		lostTURN(4*patience, func(s *farend.TURN) string { return s.TCP })}, // long before consent is
 	{"the TURN server falls silent during the call", probe.LayerICE, probe.CodeTURNLost, probe.LayerMedia,
-		lostTURN(func(s *farend.TURN) string { return s.UDP })},
+		lostTURN(2*time.Second, func(s *farend.TURN) string { return s.UDP })},
 }
 
 // throughTURN is a call that must go through a TURN server.
@@ -120,12 +120,12 @@ func throughTLS(issue func(*signalingtest.CA) tls.Certificate, change func(*test
 }
 
 // lostTURN is a call whose TURN server ends in the middle of it.
-func lostTURN(url func(*farend.TURN) string) func(*testing.T, *scene) {
+func lostTURN(consent time.Duration, url func(*farend.TURN) string) func(*testing.T, *scene) {
 	return throughTURN(nil, func(t *testing.T, s *scene) {
 		server := farend.NewTURN(t, farend.TURNConfig{})
 		s.target.ICEServers[0].URL = url(server)
 		s.target.Duration = 2 * patience
-		s.target.Deadlines.Consent, s.target.Deadlines.Check = 2*time.Second, soon
+		s.target.Deadlines.Consent, s.target.Deadlines.Check = consent, soon
 		s.target.OnLive = onMedia(server.Close)
 	})
 }
