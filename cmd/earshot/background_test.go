@@ -138,18 +138,39 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // ask sends a request; what comes back is standard output, whatever its status.
+// With a pattern it asks again until what comes back has a match.
 func ask(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: ask METHOD URL")
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: ask METHOD URL [REGEXP]")
 	}
-	request, err := http.NewRequest(args[0], args[1], nil)
+	pattern := regexp.MustCompile("")
+	if len(args) == 3 {
+		var err error
+		pattern, err = regexp.Compile("(?m)" + args[2])
+		ts.Check(err)
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		text := answer(ts, args[0], args[1])
+		if pattern.MatchString(text) {
+			_, _ = io.WriteString(ts.Stdout(), text)
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s %s has no match for %s: %s", args[0], args[1], args[2], text)
+		}
+	}
+}
+
+func answer(ts *testscript.TestScript, method, url string) string {
+	request, err := http.NewRequest(method, url, nil)
 	ts.Check(err)
 	client := http.Client{Timeout: patience}
-	answer, err := client.Do(request)
+	response, err := client.Do(request)
 	ts.Check(err)
-	defer answer.Body.Close()
-	_, err = io.Copy(ts.Stdout(), answer.Body)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
 	ts.Check(err)
+	return string(text)
 }
 
 var signals = map[string]os.Signal{"HUP": syscall.SIGHUP, "INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}

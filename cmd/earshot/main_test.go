@@ -58,7 +58,8 @@ func (m sideBySide) Run() int {
 //	begin NAME COMMAND ARG...    run any earshot in the background
 //	await NAME REGEXP [VARIABLE] wait until its standard error has a match, after the last one;
 //	                             VARIABLE becomes the first group
-//	ask METHOD URL               send an HTTP request; the body of the answer is standard output
+//	ask METHOD URL [REGEXP]      send an HTTP request, again until the answer has a match;
+//	                             its body is standard output
 //	signal NAME SIGNAL           send HUP, INT, TERM or KILL
 //	halt NAME [SIGNAL]           interrupt it; it must end well; stdout and stderr are its own
 //	[!] json FILE PATH WANT      the value at PATH is WANT, as JSON or as a bare string
