@@ -115,6 +115,10 @@ func (s *session) modify(r *sip.Request) {
 		s.mu.Lock()
 		s.unacked = ok
 		s.mu.Unlock()
+		select {
+		case s.answered <- struct{}{}:
+		default:
+		}
 	}
 	_ = s.caller.link.send(ok) // a dead socket shows by itself
 }
@@ -142,12 +146,14 @@ func (s *session) refreshed(r *sip.Request, ok *sip.Response) {
 }
 
 // repeat sends a success to an INVITE of theirs again while no ACK has come:
-// behind the server the transport may lose it (RFC 3261, 13.3.1.4).
-func (s *session) repeat() {
+// behind the server the transport may lose it (RFC 3261, 13.3.1.4). It reports
+// whether there was one to send.
+func (s *session) repeat() bool {
 	s.mu.Lock()
 	ok := s.unacked
 	s.mu.Unlock()
 	if ok != nil {
 		_ = s.caller.link.send(ok) // a dead socket shows by itself
 	}
+	return ok != nil
 }

@@ -11,6 +11,13 @@ import (
 	"github.com/earshot-voip/earshot/internal/signaling"
 )
 
+// t1 is the round trip that RFC 3261, 17 assumes; an answer is repeated after
+// it, and with twice the pause each time until maxPause: 64 of it in all.
+const (
+	t1       = 500 * time.Millisecond
+	maxPause = 32 * t1
+)
+
 // session is a call that was answered.
 type session struct {
 	caller       *caller
@@ -20,6 +27,7 @@ type session struct {
 	answer       string
 	local        localSDP      // of the link's reader alone
 	agreed       chan interval // session intervals that the far end's requests brought
+	answered     chan struct{} // a later INVITE of theirs was answered
 
 	stop    context.CancelFunc // of keep
 	keeping sync.WaitGroup
@@ -47,7 +55,7 @@ func newSession(a *attempt, answer string) *session {
 	s := &session{
 		caller: a.caller, dialog: a.call, invite: a.invite, registration: a.registration,
 		answer: answer, local: localSDP{offer: a.offer, answer: answer},
-		agreed: make(chan interval, 1), stop: stop, done: make(chan struct{}),
+		agreed: make(chan interval, 1), answered: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
 	first := agreedInterval(a.final)
 	s.keeping.Go(func() { s.keep(ctx, first) })
@@ -146,7 +154,7 @@ func (s *session) keep(ctx context.Context, first interval) {
 	defer session.stop()
 	renew := renewal(s.registration)
 	defer renew.Stop()
-	repeat := time.NewTicker(500 * time.Millisecond) // T1
+	repeat, pause := time.NewTimer(time.Hour), t1
 	defer repeat.Stop()
 	for {
 		select {
@@ -168,8 +176,14 @@ func (s *session) keep(ctx context.Context, first interval) {
 			// A failure shows when the server refuses the next request.
 			_ = s.registration.register(ctx)
 			renew.Reset(s.registration.interval / 2)
+		case <-s.answered:
+			pause = t1
+			repeat.Reset(pause)
 		case <-repeat.C:
-			s.repeat()
+			if pause < maxPause && s.repeat() {
+				pause *= 2
+				repeat.Reset(pause)
+			}
 		}
 	}
 }

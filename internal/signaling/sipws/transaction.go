@@ -117,7 +117,7 @@ func refusal(request string, r *sip.Response) error {
 func redirection(request string, r *sip.Response) error {
 	e := &signaling.RedirectError{Request: request, Code: r.StatusCode, Kind: signaling.KindNotFollowed}
 	if contact := r.Contact(); contact != nil && !contact.Address.Wildcard {
-		e.Target = contact.Address.Addr()
+		e.Target = signaling.Clip(signaling.OneLine(contact.Address.Addr()), 200)
 	} else {
 		e.Kind = signaling.KindNoTarget
 	}
