@@ -71,7 +71,10 @@ func TestFlippedBits(t *testing.T) {
 	sound, want := soundFile(t)
 	random := rand.New(rand.NewPCG(5, 5))
 	aside := 0
-	const tries = 60
+	tries := 60
+	if testing.Short() {
+		tries = 20
+	}
 	for n := range tries {
 		bad := bytes.Clone(sound)
 		at := random.IntN(len(bad))
@@ -202,12 +205,12 @@ func TestOnlyTheLastDamagedFilesAreKept(t *testing.T) {
 func TestFileGetsSmaller(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "history.db")
-	s, err := Open(Config{Path: path, Gather: time.Nanosecond})
+	s, err := Open(Config{Path: path, Gather: time.Nanosecond, compactAbove: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	big := testCall("big", 1, probe.Failed)
-	noise := make([]byte, 12<<20)
+	noise := make([]byte, 3<<19)
 	random := rand.New(rand.NewPCG(1, 1))
 	for i := range noise {
 		noise[i] = byte('a' + random.IntN(26))
@@ -231,7 +234,7 @@ func TestFileGetsSmaller(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = openTest(t, Config{Path: path})
+	s = openTest(t, Config{Path: path, compactAbove: 1})
 	after, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,8 @@ type Config struct {
 	Gather time.Duration
 	Log    *slog.Logger
 	Now    func() time.Time // when a window closed; nil: time.Now
+
+	compactAbove int64 // bytes; smaller files are left as they are; default 8 MiB
 }
 
 func (c Config) withDefaults() Config {
@@ -47,6 +49,7 @@ func (c Config) withDefaults() Config {
 	c.Points = cmp.Or(c.Points, 20000)
 	c.Queue = cmp.Or(c.Queue, 1024)
 	c.Gather = cmp.Or(c.Gather, 300*time.Millisecond)
+	c.compactAbove = cmp.Or(c.compactAbove, 8<<20)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

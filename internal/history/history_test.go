@@ -55,7 +55,7 @@ func openTest(t *testing.T, c Config) *Store {
 
 func flush(t *testing.T, s *Store) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if err := s.Flush(ctx); err != nil {
 		t.Fatal(err)

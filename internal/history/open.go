@@ -31,7 +31,6 @@ var (
 const (
 	lockPatience  = 2 * time.Second // for a process that is about to end
 	keepSetAside  = 2               // damaged files
-	compactAbove  = 8 << 20         // bytes; smaller files are left alone
 	setAsideMark  = ".damaged-"
 	unbornPages   = 4 // of a file in which nothing was ever written
 	compactChunk  = 4 << 20
@@ -184,7 +183,7 @@ func (s *Store) revive() error {
 // file never gets smaller by itself.
 func (s *Store) compact() error {
 	info, err := os.Stat(s.config.Path)
-	if err != nil || info.Size() < compactAbove {
+	if err != nil || info.Size() < s.config.compactAbove {
 		return nil
 	}
 	from, err := openFile(s.config.Path, false)

@@ -59,9 +59,16 @@ type record struct {
 	point  []byte // nil: none
 }
 
+// packer turns items into records. It belongs to the writer: a compressor takes
+// most of a megabyte, which is not to be made anew for each call.
+type packer struct {
+	z *gzip.Writer
+}
+
 // write is the writer's goroutine.
 func (s *Store) write() {
 	defer close(s.done)
+	pack := packer{gzip.NewWriter(nil)}
 	for {
 		select {
 		case <-s.queue.wake:
@@ -73,7 +80,7 @@ func (s *Store) write() {
 			if len(batch) == 0 {
 				break
 			}
-			s.queue.finish(s.persist(batch))
+			s.queue.finish(s.persist(pack, batch))
 		}
 		select {
 		case <-s.stop:
@@ -87,11 +94,11 @@ func (s *Store) write() {
 
 // persist writes a batch, and tries again as long as the disk refuses it; false
 // when the store ends before.
-func (s *Store) persist(batch []item) bool {
+func (s *Store) persist(pack packer, batch []item) bool {
 	var records []record
 	calls := int64(0)
 	for _, i := range batch {
-		r, err := newRecord(i)
+		r, err := pack.record(i)
 		if err != nil {
 			s.config.Log.Error("a call is not kept: it has no JSON form", "target", i.name, "error", err)
 			s.note(func(h *Health) { h.Dropped++ })
@@ -119,7 +126,7 @@ func (s *Store) persist(batch []item) bool {
 	}
 }
 
-func newRecord(i item) (record, error) {
+func (p packer) record(i item) (record, error) {
 	if i.result == nil {
 		return record{name: bucketName(i.name), point: i.point.encode()}, nil
 	}
@@ -128,8 +135,8 @@ func newRecord(i item) (record, error) {
 		e.ID = fmt.Sprintf("%016x", e.Started.UnixNano())
 	}
 	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	if err := errors.Join(report.JSON(z, i.result), z.Close()); err != nil {
+	p.z.Reset(&packed)
+	if err := errors.Join(report.JSON(p.z, i.result), p.z.Close()); err != nil {
 		return record{}, err
 	}
 	r := record{

@@ -151,7 +151,7 @@ func (sc *scene) build(t testing.TB) error {
 
 func (sc *scene) flush(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if err := sc.store.Flush(ctx); err != nil {
 		t.Fatal(err)
