@@ -17,7 +17,7 @@ func TestGroupKeepsWhatIsUnchangedAcrossConfigurations(t *testing.T) {
 	registry, _ := counterRegistry("calls_total")
 	g := NewGroup(registry, "earshot/test", slog.New(slog.DiscardHandler))
 	options := func(r *receiver, name string) Options {
-		return Options{Name: name, URL: r.URL, Interval: time.Hour, QueueDir: filepath.Join(t.TempDir(), name), MinRetry: time.Millisecond, MaxRetry: time.Millisecond}
+		return Options{Name: name, URL: r.URL, Interval: time.Hour, QueueDir: filepath.Join(t.TempDir(), name), MinRetry: time.Millisecond, MaxRetry: time.Millisecond, Grace: time.Minute}
 	}
 	first, second, third := options(a, "a"), options(b, "b"), options(c, "c")
 	counts := func() map[string]int {

@@ -131,7 +131,9 @@ func TestStopLeavesTheBacklogOnDisk(t *testing.T) {
 	r.change(func() { r.answer = nil })
 	w, _ = newWriter(t, o, prometheus.NewRegistry())
 	drain(t, w)
-	if got := r.samples(); len(got) != 3 || !isStale(got[2].value) {
+	// The request in flight at the stop may have arrived all the same.
+	got := slices.CompactFunc(r.samples(), func(a, b pushed) bool { return a.at == b.at })
+	if len(got) != 3 || !isStale(got[2].value) {
 		t.Errorf("got %+v at the next start, want two samples and the end", got)
 	}
 }

@@ -147,6 +147,9 @@ func newWriter(t *testing.T, o Options, g prometheus.Gatherer) (*Writer, *journa
 	if o.MinRetry == 0 {
 		o.MinRetry, o.MaxRetry = time.Millisecond, 20*time.Millisecond
 	}
+	if o.Grace == 0 {
+		o.Grace = time.Minute
+	}
 	j := &journal{}
 	w, err := New(o, g, "earshot/test", slog.New(slog.NewTextHandler(j, nil)))
 	if err != nil {
