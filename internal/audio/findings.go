@@ -42,6 +42,8 @@ const (
 	oursAtLeast, heardAtLeast = 0.5, 0.1
 	// leastFrames is how much there must be to tell anything: 0.1 s.
 	leastFrames = 5
+	// manyFrames is how many must have been sent for so few to be silence: 1 s.
+	manyFrames = 50
 )
 
 // Findings are what was found on a tape, or on several. Counts are frames of
@@ -66,6 +68,7 @@ type Findings struct {
 	Energy, Heard float64 // sum of mean squares, and of how many frames: the level
 	Speech        float64 // frames of it that ITU-T P.56 counts as speech
 	Clipped       float64 // frames of it that are clipped
+	lead          int64   // of Muted, before the first frame of ours
 	gain          spreadOf
 	delay         spread
 	coarse        bool // the delay is that of a correlation
@@ -90,6 +93,9 @@ type spreadOf struct{ sum, n float64 }
 func (f *Findings) Add(g *Findings) {
 	if g.Skipped {
 		return
+	}
+	if f.Ours() == 0 {
+		f.lead += g.lead
 	}
 	f.Sent += g.Sent
 	f.Checked += g.Checked
@@ -118,6 +124,18 @@ func (f *Findings) Add(g *Findings) {
 	}
 }
 
+// Call gives the findings of a whole call. The silence before an echo's first
+// word is its delay, and no gap: as much of it as was measured is not counted.
+func (f *Findings) Call() Findings {
+	whole := *f
+	if delay, _, ok := f.Delay(); ok && f.Ours() > 0 {
+		early := min(f.lead, int64(delay/(20*time.Millisecond))+1)
+		whole.Muted -= early
+		whole.Checked -= early
+	}
+	return whole
+}
+
 // Ours is how many frames came back as they were sent, to an ear.
 func (f *Findings) Ours() int64 { return f.Matched + f.Recognised }
 
@@ -129,11 +147,10 @@ func (f *Findings) State() State {
 	switch all := ours + quiet + other; {
 	case f.Skipped:
 		return NotChecked
-	case all < leastFrames:
-		if f.Sent >= leastFrames && all == 0 {
-			return Silent
-		}
+	case all < leastFrames && f.Sent < manyFrames:
 		return NotChecked
+	case all < leastFrames:
+		return Silent
 	case ours >= oursAtLeast*(ours+other) && ours >= heardAtLeast*all:
 		return OK
 	case other >= heardAtLeast*all:

@@ -88,7 +88,7 @@ func (d *desk) listen(t *Tape, lag Lag, departed func(int64) (time.Duration, boo
 	since := d.line.base * fineRate / int64(t.clip.Codec().ClockRate)
 	if d.match.locate(wrap64(lag.samples+since, len(ref.fine)), lag.Known) {
 		d.classify(&f, departed)
-		f.Lag = Lag{Known: true, samples: int64(d.match.blocks[0].lag) - since}
+		f.Lag = Lag{Known: true, samples: int64(d.match.blocks[len(d.match.blocks)-1].lag) - since}
 	} else {
 		d.unlike(&f)
 	}
@@ -163,20 +163,34 @@ func (d *desk) unlike(f *Findings) {
 		}
 	}
 	f.Tail = time.Duration(len(d.line.frames)) * 20 * time.Millisecond
-	f.Muted += quiet
 	f.Hiss += hiss
-	if len(levels) == 0 {
-		return
-	}
-	slices.Sort(levels)
-	n := int64(len(levels))
-	low, high := levels[n/10], levels[n-1-n/20]
-	switch {
-	case high < decibels(audible):
-		f.Muted += n
-	case high < decibels(quietly) && high-low < steady:
+	switch n := int64(len(levels)); likeness(levels) {
+	case Silent:
+		quiet += n
+	case ComfortNoise:
 		f.Hiss += n
 	default:
 		f.Other += n
 	}
+	f.Muted += quiet
+	if f.Matched == 0 {
+		f.lead = quiet
+	}
+}
+
+// likeness says what the levels of frames sound like, in decibels.
+func likeness(levels []float64) State {
+	n := len(levels)
+	if n == 0 {
+		return Silent
+	}
+	slices.Sort(levels)
+	low, high := levels[n/10], levels[n-1-n/20]
+	switch {
+	case high < decibels(audible):
+		return Silent
+	case high < decibels(quietly) && high-low < steady:
+		return ComfortNoise
+	}
+	return Wrong
 }

@@ -10,10 +10,12 @@ const (
 	sameAt    = 0.4  // correlation of a stretch that is ours
 	sureAt    = 0.7  // correlation of a block that the lag may follow
 	sureShare = 0.5  // of the blocks that confirm a peak in doubt
-	blockOf   = 8    // frames of a block: 160 ms
-	nearby    = 8    // samples at fineRate that the lag may move from block to block
-	elsewhere = 240  // samples at coarseRate within which a jump of the lag is looked for
-	faint     = 1e-7 // mean square of a frame, -70 dBov, under which there is nothing to compare
+	blockOf   = 8    // frames of a block, at most: 160 ms
+
+	leastBlock = 4    // frames of a block that is looked for
+	nearby     = 8    // samples at fineRate that the lag may move from block to block
+	elsewhere  = 240  // samples at coarseRate within which a jump of the lag is looked for
+	faint      = 1e-7 // mean square of a frame, -70 dBov, under which there is nothing to compare
 )
 
 // match compares a timeline with the clip.
@@ -21,11 +23,15 @@ type match struct {
 	ref    *reference
 	line   *timeline
 	buffer []complex64
+	peak   float64 // of the last search
 	blocks []block
+	traces []trace
 }
 
-// block is the comparison of a few frames.
+// block is the comparison of a few frames, from first to before last.
 type block struct {
+	first      int
+	last       int
 	lag        int     // sample of the clip minus sample of the timeline, at fineRate
 	xy, xx, yy float64 // products of timeline and clip
 	compared   bool    // both had something to compare
@@ -100,49 +106,119 @@ func (m *match) locate(lag int, known bool) bool {
 			return true
 		}
 	}
-	lag, peak := m.find()
-	if peak < maybeAt {
+	if lag, m.peak = m.find(); m.peak < maybeAt {
 		return false
 	}
 	m.follow(m.refine(lag))
-	return peak >= foundAt || m.sureness() >= sureShare
+	return m.peak >= foundAt || m.sureness() >= sureShare
 }
 
-// sureness is the share of comparable blocks that are surely ours.
+// sureness is the share of comparable frames in blocks that are surely ours.
 func (m *match) sureness() float64 {
 	sure, compared := 0, 0
 	for i := range m.blocks {
-		if m.blocks[i].compared {
-			compared++
+		b := &m.blocks[i]
+		if b.compared {
+			compared += b.last - b.first
 		}
-		if m.blocks[i].sure {
-			sure++
+		if b.sure {
+			sure += b.last - b.first
 		}
 	}
 	return float64(sure) / float64(max(compared, 1))
 }
 
-// follow compares block by block, from a lag on.
+// follow compares block by block, from the one that is most like the clip at a
+// lag on, to the end and to the beginning.
 func (m *match) follow(lag int) {
-	line := m.line
-	m.blocks = m.blocks[:0]
-	for first := 0; first < len(line.frames); first += blockOf {
-		b := m.compare(first, lag, 1)
-		if b.compared && math.Abs(b.correlation()) < sureAt {
-			b = m.compare(first, lag, nearby)
-		}
-		if b.compared && math.Abs(b.correlation()) < sameAt {
-			if far := m.compare(first, m.jump(first, lag), nearby); math.Abs(far.correlation()) >= sureAt {
-				b = far
-			}
-		}
-		if b.sure = b.compared && math.Abs(b.correlation()) >= sureAt; b.sure {
-			lag = b.lag
-		} else {
-			b.lag = lag
-		}
-		m.blocks = append(m.blocks, b)
+	m.divide()
+	start := m.anchor(lag)
+	at := m.track(start, lag)
+	for j := start + 1; j < len(m.blocks); j++ {
+		at = m.track(j, m.beyond(j, at, 1))
 	}
+	at = m.blocks[start].lag
+	for j := start - 1; j >= 0; j-- {
+		at = m.track(j, m.beyond(j+1, at, -1))
+	}
+}
+
+// divide makes the blocks: each ends at its full length or before a pause of the
+// far end, behind which the clip may stand elsewhere.
+func (m *match) divide() {
+	m.blocks = m.blocks[:0]
+	frames := m.line.frames
+	first := 0
+	for i := 1; i <= len(frames); i++ {
+		if i == len(frames) || i == first+blockOf || frames[i].state == paused && frames[i-1].state != paused {
+			m.blocks = append(m.blocks, block{first: first, last: i})
+			first = i
+		}
+	}
+}
+
+// anchor is the block that is most like the clip at a lag.
+func (m *match) anchor(lag int) int {
+	best, at := -1.0, 0
+	for j := range m.blocks {
+		b := &m.blocks[j]
+		xy, xx, yy := m.products(b.first, b.last, lag)
+		// Of two that are as like, the one in which more is said.
+		if c := math.Abs(correlation(xy, xx, yy)) * math.Sqrt(xx); c > best {
+			best, at = c, j
+		}
+	}
+	return at
+}
+
+// beyond decides where the clip stands on the other side of the pause that block
+// j begins with, if it does: behind it going forth, before it going back. If
+// nothing was sent to the far end, the clip stood still; else it went on unheard.
+func (m *match) beyond(j, lag, step int) int {
+	frames := m.line.frames
+	first := m.blocks[j].first
+	end := first
+	for end < len(frames) && frames[end].state == paused {
+		end++
+	}
+	if end == first || end == len(frames) {
+		return lag
+	}
+	stood := lag - step*(end-first)*fineFrame
+	from, to := end, min(end+blockOf, len(frames))
+	if step < 0 {
+		from, to = max(first-blockOf, 0), first
+	}
+	if math.Abs(correlation(m.products(from, to, stood))) > math.Abs(correlation(m.products(from, to, lag))) {
+		return stood
+	}
+	return lag
+}
+
+// track compares a block around a lag, and returns the lag for the next one.
+func (m *match) track(j, lag int) int {
+	b := m.compare(m.blocks[j].first, m.blocks[j].last, lag, 1)
+	if b.compared && math.Abs(b.correlation()) < sureAt && b.last-b.first >= leastBlock {
+		b = m.search(b)
+	}
+	if b.sure = b.compared && math.Abs(b.correlation()) >= sureAt; !b.sure {
+		b.lag = lag
+	}
+	m.blocks[j] = b
+	return b.lag
+}
+
+// search looks for a block that is not where the one before was: near by, then
+// further away.
+func (m *match) search(b block) block {
+	near := m.compare(b.first, b.last, b.lag, nearby)
+	if math.Abs(near.correlation()) >= sureAt {
+		return near
+	}
+	if far := m.compare(b.first, b.last, m.jump(b.first, b.last, b.lag), nearby); math.Abs(far.correlation()) >= sureAt {
+		return far
+	}
+	return near
 }
 
 // refine turns a lag of the search into one at fineRate, over all of the
@@ -159,11 +235,10 @@ func (m *match) refine(lag int) int {
 }
 
 // compare finds the best lag for a block around the given one.
-func (m *match) compare(first, lag, reach int) block {
-	last := min(first+blockOf, len(m.line.frames))
+func (m *match) compare(first, last, lag, reach int) block {
 	var best block
 	for l := lag - reach; l <= lag+reach; l++ {
-		b := block{lag: l}
+		b := block{first: first, last: last, lag: l}
 		b.xy, b.xx, b.yy = m.products(first, last, l)
 		if l == lag-reach || math.Abs(b.correlation()) > math.Abs(best.correlation()) {
 			best = b
@@ -175,9 +250,9 @@ func (m *match) compare(first, lag, reach int) block {
 }
 
 // jump looks for a block further away, at coarseRate.
-func (m *match) jump(first, lag int) int {
+func (m *match) jump(first, last, lag int) int {
 	from := first * fineFrame / coarser
-	to := min((first+blockOf)*fineFrame/coarser, len(m.line.coarse))
+	to := min(last*fineFrame/coarser, len(m.line.coarse))
 	x := m.line.coarse[from:to]
 	round := len(m.ref.coarse) - mostCoarse
 	best, at := 0.0, lag

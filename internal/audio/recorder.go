@@ -32,7 +32,8 @@ type Recorder struct {
 	departed func(position int64) (time.Duration, bool)
 	tape     Tape
 	gaps     Gaps
-	ours     time.Duration // arrival of the last frame that was; 0: none came
+	behind   int64         // how many frames had been sent since the last that was ours
+	ours     time.Duration // arrival of that one; 0: none came
 	last     time.Duration // arrival of the last one looked at
 }
 
@@ -66,14 +67,14 @@ func (r *Recorder) Take(p *Packet) (position int64, ours bool) {
 		t.record(p, altered)
 		return 0, false
 	}
-	level := r.clip.Level(int64(frame))
+	level := r.clip.Level(frame)
 	t.matched++
 	t.energy += float64(level.MeanSquare)
 	t.active += float64(level.Active)
 	if departed, ok := r.departed(position); ok {
 		t.delay.add(p.At - departed)
 	}
-	r.ours = p.At
+	r.ours, r.behind = p.At, p.Sent-1-position
 	if t.reel != nil {
 		t.record(p, int16(frame))
 	}
@@ -84,28 +85,27 @@ func (r *Recorder) Take(p *Packet) (position int64, ours bool) {
 // known, else with the whole clip. A frame that repeats one that came before is
 // not ours, since whoever is stuck in it says nothing; nor is one that was not
 // sent yet, since that is a recording.
-func (r *Recorder) find(p *Packet) (frame int, position int64, ours bool) {
+func (r *Recorder) find(p *Packet) (frame, position int64, ours bool) {
 	if position = p.Position; position >= 0 {
-		frame = int(position % int64(r.clip.Len()))
-		if ours = string(r.clip.Frame(position)) == string(p.Payload); ours {
+		frame = r.clip.Index(position)
+		if ours = string(r.clip.Frame(frame)) == string(p.Payload); ours {
 			r.gaps.heard(position)
 		}
 		return frame, position, ours
 	}
-	if frame, ours = r.clip.Find(p.Payload); !ours {
+	found, ours := r.clip.Find(p.Payload)
+	if !ours {
 		return 0, 0, false
 	}
-	expected := r.gaps.next
-	if expected == 0 {
-		expected = p.Sent - 1
-	}
-	if position = r.clip.Nearest(frame, expected); position >= p.Sent {
+	// The clip repeats: of all rounds it is the one that keeps the delay, also
+	// behind a pause of any length.
+	if position = r.clip.Nearest(found, max(p.Sent-1-r.behind, 0)); position >= p.Sent {
 		position -= int64(r.clip.Len())
 	}
 	if position < 0 || !r.gaps.heard(position) {
 		return 0, 0, false
 	}
-	return frame, position, true
+	return int64(found), position, true
 }
 
 // Cut ends the running window and returns its tape. sent is how many frames had

@@ -88,7 +88,9 @@ func TestFindingsAddUp(t *testing.T) {
 		c.run(50, far)
 		f := c.hear(total.Lag)
 		total.Add(&f)
-		states = append(states, f.State())
+		if states = append(states, f.State()); f.Ours() > 40 && total.Tail > 400*time.Millisecond {
+			t.Errorf("nothing was heard in the last %v of the first %d windows", total.Tail, len(states))
+		}
 	}
 	for i, s := range states {
 		want := OK
@@ -108,6 +110,21 @@ func TestFindingsAddUp(t *testing.T) {
 	}
 }
 
+// The end of one window has nothing to do with the end of the next, unless that
+// one is silent too.
+func TestTailsAreThoseOfTheLastWindow(t *testing.T) {
+	c := newCall(t, "pcmu", 0)
+	var total Findings
+	for range 8 {
+		c.run(50, silenced(func(position int64) bool { return position%50 >= 40 }))
+		f := c.hear(total.Lag)
+		total.Add(&f)
+	}
+	if total.Tail < 180*time.Millisecond || total.Tail > 300*time.Millisecond {
+		t.Errorf("got %v want 200ms", total.Tail)
+	}
+}
+
 // A delay is measured against the departure of each frame, not its slot.
 func TestDelayIsAgainstTheDeparture(t *testing.T) {
 	for _, row := range []struct {
@@ -118,16 +135,76 @@ func TestDelayIsAgainstTheDeparture(t *testing.T) {
 			c := newCall(t, "pcmu", 200*time.Millisecond)
 			c.late = map[int64]time.Duration{}
 			random := rand.New(rand.NewPCG(3, 4))
-			for p := range int64(1000) {
+			for p := range int64(1300) {
 				c.late[p] = 5*time.Millisecond + time.Duration(random.IntN(2000))*time.Microsecond
 			}
-			c.run(800, row.far)
+			c.run(1000, row.far) // the clip has begun anew
+			c.rec.Cut(c.sent)
+			c.run(250, row.far)
 			f := c.hear(Lag{})
 			delay, accuracy, ok := f.Delay()
 			if !ok || (delay-194*time.Millisecond).Abs() > accuracy+200*time.Microsecond || accuracy > time.Millisecond {
 				t.Errorf("got %v ± %v, %v want 194ms", delay, accuracy, ok)
 			}
 		})
+	}
+}
+
+// Where this side missed a slot to send in, time goes on and the clip does not:
+// nothing of it is missing, and the delay is as ever.
+func TestSlotsThatWereMissedAreNoGaps(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		misses int64
+		least  float64 // share of ours
+		far    func(int64, []byte) []back
+	}{
+		{"bit for bit", 33, 1, intactly}, {"by ear", 33, 0.98, tandem()},
+		// Ten times more than a call is trusted with.
+		{"bit for bit, often", 9, 1, intactly}, {"by ear, often", 9, 0.8, tandem()},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := newCall(t, "pcmu", 123*time.Millisecond)
+			c.misses = row.misses
+			var f Findings
+			for range 4 {
+				c.run(125, row.far)
+				g := c.hear(f.Lag)
+				f.Add(&g)
+			}
+			delay, accuracy, _ := f.Delay()
+			t.Log(describe(&f))
+			if f.State() != OK || float64(f.Ours()) < row.least*float64(f.Checked) || f.Lost > 8 || len(f.Gaps) > 0 ||
+				(delay-123*time.Millisecond).Abs() > accuracy+time.Millisecond || row.misses > 10 && accuracy > time.Millisecond {
+				t.Errorf("got %s, gaps %v", describe(&f), f.Gaps)
+			}
+		})
+	}
+}
+
+// A far end that plays faster and slower, to keep its buffer filled, is followed.
+func TestAFarEndThatChangesItsPaceIsFollowed(t *testing.T) {
+	c := newCall(t, "pcmu", 0)
+	pcm := readClip(t, "pcmu")
+	at := 0
+	far := func(position int64, _ []byte) []back {
+		switch {
+		case position%50 == 20:
+			at += 57 // a pitch period is left out
+		case position%50 == 45:
+			at -= 57 // and one is played twice
+		}
+		out := make([]byte, 160)
+		for i := range out {
+			out[i] = encodeMu(pcm[wrap(at+i, len(pcm))] * 0.9)
+		}
+		at += 160
+		return same(out)
+	}
+	c.run(250, far)
+	f := c.hear(Lag{})
+	if f.State() != OK || f.Ours() < f.Checked*97/100 {
+		t.Errorf("got %s", describe(&f))
 	}
 }
 

@@ -37,6 +37,16 @@ type call struct {
 	seq     int64
 	ts      int64
 	late    map[int64]time.Duration // departures off their slot
+	misses  int64                   // a send slot is missed every so many frames; 0: none
+}
+
+// slot is the time at which a frame should leave.
+func (c *call) slot(position int64) time.Duration {
+	n := position
+	if c.misses > 0 {
+		n += position / c.misses
+	}
+	return epoch + time.Duration(n)*frameTime
 }
 
 func newCall(t testing.TB, codec string, delay time.Duration) *call {
@@ -56,7 +66,7 @@ func (c *call) departed(position int64) (time.Duration, bool) {
 	if position < 0 || position >= c.sent || position < c.sent-1024 {
 		return 0, false
 	}
-	return epoch + time.Duration(position)*frameTime + c.late[position], true
+	return c.slot(position) + c.late[position], true
 }
 
 // run exchanges so many frames.
@@ -68,6 +78,9 @@ func (c *call) run(frames int, far func(position int64, payload []byte) []back) 
 		answers := c.sent - 1 - inFlight
 		if answers < 0 {
 			continue
+		}
+		if c.misses > 0 && answers > 0 && answers%c.misses == 0 {
+			c.ts += perFrame // a far end's timestamps go on as ours do
 		}
 		for _, b := range far(answers, c.clip.Frame(answers)) {
 			c.seq++
@@ -81,7 +94,7 @@ func (c *call) run(frames int, far func(position int64, payload []byte) []back) 
 				continue
 			}
 			p := Packet{
-				At:  epoch + time.Duration(answers)*frameTime + c.delay + b.later,
+				At:  c.slot(answers) + c.delay + b.later,
 				Seq: c.seq, Timestamp: now, Payload: b.payload, PayloadType: c.clip.Codec().PayloadType,
 				Position: -1, Sent: c.sent,
 			}
@@ -263,6 +276,6 @@ func chain(first, second func(int64, []byte) []back) func(int64, []byte) []back 
 
 // gateway returns the Opus that a gateway to G.711 makes of the clip.
 func gateway(t testing.TB) func(int64, []byte) []back {
-	packets, _ := readOpus(t, "gateway.opus")
+	packets, _ := readOpus(t, "..", "..", "farend", "voice", "gateway.opus")
 	return func(position int64, _ []byte) []back { return same(packets[894+position%894]) }
 }

@@ -98,11 +98,11 @@ func (t *Tape) release() {
 // spread sums up a measure of which the mean and its uncertainty are wanted.
 type spread struct {
 	n         int64
-	sum, sum2 float64 // seconds, and their squares
+	sum, sum2 float64 // nanoseconds, and their squares
 }
 
 func (s *spread) add(d time.Duration) {
-	x := d.Seconds()
+	x := float64(d)
 	s.n++
 	s.sum += x
 	s.sum2 += x * x
@@ -122,5 +122,5 @@ func (s *spread) mean() (mean, err time.Duration) {
 	n := float64(s.n)
 	m := s.sum / n
 	variance := max(s.sum2/n-m*m, 0)
-	return time.Duration(m * float64(time.Second)), time.Duration(math.Sqrt(variance/n) * float64(time.Second))
+	return time.Duration(m), time.Duration(math.Sqrt(variance / n))
 }

@@ -67,6 +67,17 @@ func Silenced(so func(n int) bool) Alteration {
 	}
 }
 
+// Dropped does not send the packets, counted from 0, for which it is so.
+func Dropped(so func(n int) bool) Alteration {
+	return func() func(*rtp.Packet) bool {
+		n := -1
+		return func(*rtp.Packet) bool {
+			n++
+			return !so(n)
+		}
+	}
+}
+
 // Later returns each payload so many packets later, and silence before the first.
 func Later(packets int) Alteration {
 	return func() func(*rtp.Packet) bool {

@@ -77,7 +77,16 @@ func (c Codec) Clip() *Clip {
 
 // Frame returns the payload of frame n of the endless clip. n is not negative.
 // The caller must not write to it.
-func (c *Clip) Frame(n int64) []byte { return c.frames[n%int64(len(c.frames))] }
+func (c *Clip) Frame(n int64) []byte { return c.frames[c.Index(n)] }
+
+// Index gives the place of frame n of the endless clip within a round of it. It
+// divides only when it must: it stands on the path of every packet.
+func (c *Clip) Index(n int64) int64 {
+	if round := int64(len(c.frames)); n >= round {
+		return n % round
+	}
+	return n
+}
 
 // Len is the number of frames before the clip repeats.
 func (c *Clip) Len() int { return len(c.frames) }
@@ -99,7 +108,7 @@ type Level struct {
 }
 
 // Level returns the loudness of frame n of the endless clip. n is not negative.
-func (c *Clip) Level(n int64) Level { return c.levels[n%int64(len(c.levels))] }
+func (c *Clip) Level(n int64) Level { return c.levels[c.Index(n)] }
 
 // newClip panics if the embedded files do not fit each other, which no input
 // can cause and the tests would see.

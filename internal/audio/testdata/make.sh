@@ -9,7 +9,7 @@
 # opus/*.opus     a second of speech in each mode of Opus, by opusenc
 # opus/*.s16      the first 0.3 s of it (dtx: 1.2 s) as opusdec decodes it, 48 kHz mono
 # altered/*.raw   6 s of the clip through other codecs, in mu-law
-# gateway.opus    two rounds of the clip through G.711 and into Opus again
+# ../../farend/voice/gateway.opus: two rounds of the clip through G.711 and into Opus again
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 work=$(mktemp -d)
@@ -57,4 +57,4 @@ through opus_6 opus -ar 48000 -c:a libopus -b:a 6k -application voip
 through speex_4 spx -c:a libspeex -b:a 4k
 
 sox -D "$work/whole.wav" "$work/whole.wav" "$work/twice.wav" rate -v 48000
-opusenc --quiet --serial 1 --bitrate 12 --speech --set-ctl-int 4000=2048 --set-ctl-int 4004=1103 "$work/twice.wav" gateway.opus
+opusenc --quiet --serial 1 --bitrate 12 --speech --set-ctl-int 4000=2048 --set-ctl-int 4004=1103 "$work/twice.wav" ../../farend/voice/gateway.opus
