@@ -45,11 +45,15 @@ func known(v float64, ok bool) *float64 {
 
 // heard puts what was heard in a window into it. A window in which other audio
 // came back than was sent has no score: its packets arrived, and nobody heard
-// what was said.
+// what was said. Where this host sent the clip in pieces, audio that is not like
+// it proves nothing.
 func (c *call) heard(w *Window, f *audio.Findings) {
 	w.Audio = audioOf(f)
 	if w.Audio.State == AudioSilent && w.Downlink.Received == 0 && w.Uplink.Evidence.Known() && w.Uplink.Received > 0 {
 		w.Audio.State = AudioOneWay
+	}
+	if !w.Trusted && w.Audio.State == AudioWrong {
+		w.Audio.State = AudioNotChecked
 	}
 	if unheard(&w.Audio) {
 		w.Uplink.Score, w.Downlink.Score = nil, nil
@@ -64,9 +68,9 @@ func unheard(a *Audio) bool {
 
 // collectAudio takes what was heard over the whole call into the result.
 func (c *call) collectAudio() {
-	e := c.ear
-	a := audioOf(&e.total)
-	gaps := e.gaps()
+	whole := c.ear.total.Call()
+	a := audioOf(&whole)
+	gaps := c.ear.gaps()
 	a.Missing, a.GapCount = gaps.Missing(c.codec.Frame)
 	for _, g := range gaps.List() {
 		a.Gaps = append(a.Gaps, Gap{time.Duration(g.Start) * c.codec.Frame, time.Duration(g.Length) * c.codec.Frame})
@@ -83,9 +87,14 @@ func (c *call) collectAudio() {
 
 // listen judges what came back.
 func (c *call) listen(context.Context) error {
-	f, a := &c.ear.total, &c.result.Audio
+	f, a := c.ear.total.Call(), &c.result.Audio
 	c.detail(LayerAudio, heardText(a))
-	switch f.State() {
+	state := f.State()
+	if state == audio.Wrong && !c.result.Self.Trusted {
+		a.State, state = AudioNotChecked, audio.NotChecked
+		c.detail(LayerAudio, "not judged: "+strings.Join(c.result.Self.Reasons, "; "))
+	}
+	switch state {
 	case audio.Silent:
 		return &mediaError{CodeSilent, "packets came back, and nothing is to be heard in them: " + heardText(a)}
 	case audio.ComfortNoise:

@@ -239,6 +239,7 @@ func (c *call) secure(ctx context.Context) error {
 func (c *call) hangUp() {
 	if c.exchange != nil {
 		c.exchange.stop()
+		c.ear.settle()
 	}
 	if c.session != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), c.target.Deadlines.Hangup)

@@ -19,10 +19,10 @@ const listenAtMost = 3 * time.Second
 type ear struct {
 	x       *exchange
 	total   audio.Findings
-	missing audio.Gaps // of altered audio
-	began   bool       // something has come back
-	waiting []*hearing // one for each window that is cut and not handed out
-	busy    *hearing   // the last that was listened to beside the call
+	missing *audio.Gaps // of altered audio; nil: there was none
+	began   bool        // something has come back
+	waiting []*hearing  // one for each window that is cut and not handed out
+	busy    *hearing    // the last that was listened to beside the call
 }
 
 // hearing is what becomes of a window.
@@ -102,12 +102,19 @@ func (e *ear) next() audio.Findings {
 func (e *ear) note(f *audio.Findings) {
 	if f.State() == audio.Silent && e.total.Recognised > 0 {
 		delay, _, _ := e.total.Delay()
-		e.missing.Add(audio.Gap{Start: max(f.Since-int64(delay/e.x.frame), 0), Length: f.Sent})
+		e.miss(audio.Gap{Start: max(f.Since-int64(delay/e.x.frame), 0), Length: f.Sent})
 		return
 	}
 	for _, g := range f.Gaps {
-		e.missing.Add(g)
+		e.miss(g)
 	}
+}
+
+func (e *ear) miss(g audio.Gap) {
+	if e.missing == nil {
+		e.missing = &audio.Gaps{}
+	}
+	e.missing.Add(g)
 }
 
 // settle waits until all windows are listened to, but not for long.
@@ -127,8 +134,12 @@ func (e *ear) settle() {
 
 // gaps is the map of the call.
 func (e *ear) gaps() audio.Gaps {
-	if e.total.Recognised > e.total.Matched {
-		return e.missing
+	switch {
+	case e.total.Recognised <= e.total.Matched:
+	case e.missing == nil:
+		return audio.Gaps{}
+	default:
+		return *e.missing
 	}
 	delay, _, _ := e.total.Delay()
 	return e.x.gaps(delay)

@@ -182,10 +182,10 @@ var failures = []failureRow{
 	{"a far end takes media and says nothing", probe.LayerMedia, probe.CodeNoMedia, "",
 		pionic(farend.PionConfig{Mode: farend.Nothing}, silentFor(time.Second))},
 	{"media gets to the far end and not back", probe.LayerMedia, probe.CodeOneWay, "",
-		impaired("", "loss=100%", silentFor(3*time.Second))},
+		impaired("", "loss=100%", oneWay(3*time.Second))},
 	{"a far end returns nothing but reports", probe.LayerMedia, probe.CodeOneWay, "",
 		pionic(farend.PionConfig{Mode: farend.Nothing, Reports: 200 * time.Millisecond},
-			silentFor(2*time.Second))},
+			oneWay(2*time.Second))},
 	{"media stops during the call", probe.LayerMedia, probe.CodeMediaStopped, "",
 		relayed(func(p farend.Packet) farend.Fate { return farend.Fate{Drop: p.Kind == farend.RTP && p.N >= 10} },
 			func(_ *testing.T, s *scene, _ *farend.Relay) { s.target.Duration = 4 * time.Second })},
@@ -210,8 +210,8 @@ var failures = []failureRow{
 	{"a soft hiss comes back", probe.LayerAudio, probe.CodeComfortNoise, "",
 		pionic(farend.PionConfig{Alter: farend.Hiss(-52)}, unheard)},
 	{"the echo falls silent and its packets go on", probe.LayerAudio, probe.CodeAudioStopped, "",
-		pionic(farend.PionConfig{Alter: farend.SilentAfter(100)}, func(_ *testing.T, s *scene) {
-			s.target.Duration, s.target.Window = 5*time.Second, time.Second
+		pionic(farend.PionConfig{Alter: farend.SilentAfter(60)}, func(_ *testing.T, s *scene) {
+			s.target.Duration, s.target.Window = 7*time.Second, time.Second
 			s.also = func(t *testing.T, r *probe.Result) {
 				heard := slices.DeleteFunc(slices.Clone(r.Windows), func(w probe.Window) bool { return w.Audio.State == probe.AudioNotChecked })
 				if r.Audio.State != probe.AudioSilent || len(heard) < 2 || heard[0].Audio.State != probe.AudioOK ||
@@ -490,6 +490,18 @@ func unheard(_ *testing.T, s *scene) {
 		for _, w := range r.Windows {
 			if w.Audio.State == probe.AudioOK || w.Uplink.Score != nil || w.Downlink.Score != nil {
 				t.Errorf("a window in which nothing was heard is %+v, with scores %+v, %+v", w.Audio, w.Uplink.Score, w.Downlink.Score)
+			}
+		}
+	}
+}
+
+// oneWay is silentFor, and checks that the audio is said to be so.
+func oneWay(d time.Duration) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		silentFor(d)(t, s)
+		s.also = func(t *testing.T, r *probe.Result) {
+			if r.Audio.State != probe.AudioOneWay || r.Downlink.Score != nil {
+				t.Errorf("got audio %+v, downlink score %+v", r.Audio, r.Downlink.Score)
 			}
 		}
 	}
