@@ -54,7 +54,7 @@ func (p *Peer) askServers(ctx context.Context, usable bool) {
 // inquiries lists what is to be asked.
 func (p *Peer) inquiries() []inquiry {
 	var list []inquiry
-	if p.net == nil {
+	if p.net == nil || len(p.cfg.ICEServers) == 0 {
 		return nil
 	}
 	families := p.families()
