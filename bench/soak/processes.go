@@ -7,60 +7,36 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/earshot-voip/earshot/bench/internal/rig"
 )
 
 // soak is the two processes.
 type soak struct {
 	folder      string
-	echo, agent *process
+	echo, agent *rig.Program
 	metrics     string // URL
 	began       time.Time
 	http        http.Client
 }
 
-// process is a program that runs, and what it says.
-type process struct {
-	*exec.Cmd
-	over chan struct{} // closed when it has ended; err is what it ended with
-	err  error
-
-	mu   sync.Mutex
-	said bytes.Buffer
-}
-
-// Write keeps what the program says.
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.said.Write(b)
-}
-
-func (p *process) text() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.said.String()
-}
-
 // start builds Earshot and starts both.
 func start(ctx context.Context, folder string, p plan) (*soak, error) {
-	program := filepath.Join(folder, "earshot")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/earshot").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build earshot, from the top of the tree: %w: %s", err, out)
-	}
-	s := &soak{folder: folder, http: http.Client{Timeout: 20 * time.Second}}
-	var err error
-	s.echo, err = launch(ctx, program, "echo", "--listen", "127.0.0.1:0", "--ledger", filepath.Join(folder, "calls.jsonl"))
+	program, err := rig.BuildEarshot(ctx, folder)
 	if err != nil {
 		return nil, err
 	}
-	url, err := s.echo.hear(`listening on (\S+),`)
+	s := &soak{folder: folder, http: http.Client{Timeout: 20 * time.Second}}
+	s.echo, err = rig.Launch(ctx, program, "echo", "--listen", "127.0.0.1:0", "--ledger", filepath.Join(folder, "calls.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	url, err := s.echo.Hear(`listening on (\S+),`)
 	if err != nil {
 		s.kill()
 		return nil, err
@@ -71,9 +47,9 @@ func start(ctx context.Context, folder string, p plan) (*soak, error) {
 		return nil, err
 	}
 	s.began = time.Now()
-	if s.agent, err = launch(ctx, program, "agent", "--config", config, "--web.listen-address", "127.0.0.1:0"); err == nil {
+	if s.agent, err = rig.Launch(ctx, program, "agent", "--config", config, "--web.listen-address", "127.0.0.1:0"); err == nil {
 		var address string
-		address, err = s.agent.hear(`serving metrics and pages" address=(\S+)`)
+		address, err = s.agent.Hear(`serving metrics and pages" address=(\S+)`)
 		s.metrics = "http://" + address + "/metrics"
 	}
 	if err != nil {
@@ -101,37 +77,6 @@ func (p plan) config(url string) string {
 	return b.String()
 }
 
-func launch(ctx context.Context, program string, args ...string) (*process, error) {
-	p := &process{Cmd: exec.CommandContext(ctx, program, args...), over: make(chan struct{})}
-	p.Stdout, p.Stderr = p, p
-	p.Cancel = func() error { return p.Process.Signal(syscall.SIGTERM) }
-	p.WaitDelay = 30 * time.Second
-	if err := p.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		defer close(p.over)
-		p.err = p.Wait()
-	}()
-	return p, nil
-}
-
-// hear waits until the program says something, and returns the group in it.
-func (p *process) hear(pattern string) (string, error) {
-	expression := regexp.MustCompile(pattern)
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
-		if found := expression.FindStringSubmatch(p.text()); found != nil {
-			return found[1], nil
-		}
-		select {
-		case <-p.over:
-			return "", fmt.Errorf("%s ended: %w: %s", p.Args[1], p.err, p.text())
-		default:
-		}
-	}
-	return "", fmt.Errorf("%s does not say %s: %s", p.Args[1], pattern, p.text())
-}
-
 // ending is how the processes ended.
 type ending struct {
 	agentTook time.Duration
@@ -150,15 +95,15 @@ func (s *soak) end() (ending, error) {
 		return e, err
 	}
 	select {
-	case <-s.agent.over:
+	case <-s.agent.Over():
 	case <-time.After(time.Minute):
 		return e, errors.New("the agent does not end")
 	}
-	e.agentTook, e.agentErr = time.Since(began), s.agent.err
-	if found := regexp.MustCompile(`"agent ends" calls=(\d+)`).FindStringSubmatch(s.agent.text()); found != nil {
+	e.agentTook, e.agentErr = time.Since(began), s.agent.Err()
+	if found := regexp.MustCompile(`"agent ends" calls=(\d+)`).FindStringSubmatch(s.agent.Text()); found != nil {
 		e.atEnd = found[1]
 	}
-	for line := range strings.Lines(s.agent.text()) {
+	for line := range strings.Lines(s.agent.Text()) {
 		if strings.Contains(line, "level=ERROR") {
 			e.log += line
 		}
@@ -167,11 +112,11 @@ func (s *soak) end() (ending, error) {
 		return e, err
 	}
 	select {
-	case <-s.echo.over:
+	case <-s.echo.Over():
 	case <-time.After(time.Minute):
 		return e, errors.New("the echo does not end")
 	}
-	if found := regexp.MustCompile(`ending; calls running: (\d+)`).FindStringSubmatch(s.echo.text()); found != nil {
+	if found := regexp.MustCompile(`ending; calls running: (\d+)`).FindStringSubmatch(s.echo.Text()); found != nil {
 		e.left = found[1]
 	}
 	ledger, err := os.ReadFile(filepath.Join(s.folder, "calls.jsonl"))
@@ -181,16 +126,15 @@ func (s *soak) end() (ending, error) {
 
 // last is what the agent said last, for a run that went wrong.
 func (s *soak) last() error {
-	text := s.agent.text()
+	text := s.agent.Text()
 	return fmt.Errorf("the agent's last words: %s", text[max(0, len(text)-2000):])
 }
 
 // kill ends what still runs.
 func (s *soak) kill() {
-	for _, p := range []*process{s.agent, s.echo} {
+	for _, p := range []*rig.Program{s.agent, s.echo} {
 		if p != nil {
-			_ = p.Process.Kill()
-			<-p.over
+			p.Kill()
 		}
 	}
 }

@@ -44,10 +44,10 @@ func (s *soak) watch(ctx context.Context, p plan) ([]sample, error) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-s.agent.over:
-			return nil, fmt.Errorf("the agent ended: %w", s.agent.err)
-		case <-s.echo.over:
-			return nil, fmt.Errorf("the echo ended: %w", s.echo.err)
+		case <-s.agent.Over():
+			return nil, fmt.Errorf("the agent ended: %w", s.agent.Err())
+		case <-s.echo.Over():
+			return nil, fmt.Errorf("the echo ended: %w", s.echo.Err())
 		case <-ticker.C:
 		}
 		one, err := s.look(ctx)
