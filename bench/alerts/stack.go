@@ -122,8 +122,8 @@ func (s *stack) alertmanager(ctx context.Context, folder, webhook string) (addre
 }
 
 func (s *stack) prometheus(ctx context.Context, folder, agent, manager string) error {
-	rules := filepath.Join(folder, "rules")
-	if err := os.CopyFS(folder, dashboards.Files); err != nil {
+	exported := filepath.Join(folder, "dashboards")
+	if err := os.CopyFS(exported, dashboards.Files); err != nil {
 		return err
 	}
 	config := filepath.Join(folder, "prometheus.yml")
@@ -132,7 +132,7 @@ rule_files: [%q]
 alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
 scrape_configs:
 - {job_name: earshot, static_configs: [{targets: [%q]}]}
-`, rules+"/*.yml", manager, agent)
+`, filepath.Join(exported, "rules", "*.yml"), manager, agent)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
