@@ -10,14 +10,18 @@ import (
 	"image/draw"
 	"image/png"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/earshot-voip/earshot/internal/history"
 )
 
 // startBrowser runs one headless Chromium for a test, with an empty profile.
@@ -140,4 +144,26 @@ func slim(picture []byte, height int) ([]byte, error) {
 	var out bytes.Buffer
 	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, few)
 	return out.Bytes(), err
+}
+
+// serve serves the scene on loopback.
+func (sc *scene) serve(t testing.TB) string {
+	t.Helper()
+	server := httptest.NewServer(sc.server)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// address of a page: "call:NAME" is the last call to that target.
+func (sc *scene) address(t testing.TB, path string) string {
+	t.Helper()
+	name, ok := strings.CutPrefix(path, "call:")
+	if !ok {
+		return path
+	}
+	page, err := sc.store.List(history.Query{Name: name, Limit: 1})
+	if err != nil || len(page.Calls) == 0 {
+		t.Fatalf("no call to %s: %v", name, err)
+	}
+	return "/calls/" + page.Calls[0].ID
 }

@@ -7,12 +7,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -345,26 +343,4 @@ func untrustedCall(name string, at time.Time) *probe.Result {
 // emptyCall holds nothing but its name.
 func emptyCall(name string, at time.Time) *probe.Result {
 	return &probe.Result{ID: "empty", Name: name, Started: at, Verdict: probe.Failed}
-}
-
-// serve serves the scene on loopback.
-func (sc *scene) serve(t testing.TB) string {
-	t.Helper()
-	server := httptest.NewServer(sc.server)
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-// address of a page: "call:NAME" is the last call to that target.
-func (sc *scene) address(t testing.TB, path string) string {
-	t.Helper()
-	name, ok := strings.CutPrefix(path, "call:")
-	if !ok {
-		return path
-	}
-	page, err := sc.store.List(history.Query{Name: name, Limit: 1})
-	if err != nil || len(page.Calls) == 0 {
-		t.Fatalf("no call to %s: %v", name, err)
-	}
-	return "/calls/" + page.Calls[0].ID
 }
