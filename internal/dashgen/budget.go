@@ -30,11 +30,32 @@ func budgetRules() Group {
 			q("increase(%s%s)", c.WindowsBad, at),
 			q("/ (increase(%s%s) + increase(%s%s) > 0)", c.WindowsScored, at, c.WindowsSilent, at)))})
 	}
-	g.Rules = append(g.Rules,
+	g.Rules = append(g.Rules, callsDegraded(),
 		burn("EarshotBudgetBurnsFast", Critical, 14.4, time.Hour, 5*time.Minute, "two days", 25*time.Minute),
 		burn("EarshotBudgetBurns", Warning, 6, 6*time.Hour, 30*time.Minute, "five days", 2*time.Hour),
 		burn("EarshotBudgetShrinks", Info, 1, 72*time.Hour, 6*time.Hour, "30 days", 24*time.Hour))
 	return g
+}
+
+// callsDegraded is for targets on a schedule, whose calls are too short to have a
+// trend.
+func callsDegraded() Rule {
+	degraded, all := q("increase(%s[30m])", c.CallsDegraded), q("increase(%s[30m])", c.CallsFinished)
+	return Rule{
+		Expr: sited(lines(q("%s / (%s > 0) > 0.3", degraded, all), q("and %s > 2.5", degraded))),
+		Alert: &Alert{
+			Name: "EarshotCallsDegraded", Severity: Warning, Layer: "quality", Within: 30 * time.Minute, Keep: 5 * time.Minute, Board: boardTarget,
+			Summary:     "Calls to {{ $labels.target }}" + whereFrom + " are poor again and again",
+			Description: "{{ $value | humanizePercentage }} of the calls of half an hour worked and had a figure beyond its limit: MOS, loss, jitter or round trip.",
+			Meaning:     "Calls get through, and at least three of the last half hour, and three in ten, were poorer than the target's limits allow.",
+			Checks: []string{
+				"Which figure? The summary of each call says it; *What costs the score* on the Target board shows it over time.",
+				"Watch the target without pause (`mode: continuous`): then a trend is seen within minutes.",
+			},
+			Run:  []string{"`earshot call TARGET --duration 60s`: the verdict names what is over its limit"},
+			Call: "The network team of the site, in working hours.",
+		},
+	}
 }
 
 // burn alerts when windows are bad at a multiple of the budget, in both ranges,

@@ -13,7 +13,6 @@ const (
 	unitSeconds = "s"
 	unitShare   = "percentunit"
 	unitBytes   = "bytes"
-	unitBits    = "Bps"
 	unitRate    = "pps"
 	unitDate    = "dateTimeFromNow"
 	unitDB      = "dB"
@@ -29,7 +28,7 @@ const (
 // pick selects a metric, or a recorded series, by the variables and more.
 func pick(m fmt.Stringer, more ...string) string {
 	labels := ofTarget
-	if c, ok := m.(*catalog.Metric); ok && !c.PerTarget {
+	if c, ok := m.(*catalog.Metric); ok && !c.PerTarget || m == untrustedRatio {
 		labels = ofProbe
 	}
 	for _, l := range more {
@@ -82,7 +81,11 @@ func heat(m *catalog.Metric) string {
 
 // averageOf is a histogram's mean, by labels.
 func averageOf(by string, m *catalog.Metric, more ...string) string {
-	return q("%s\n/\n%s", sum(by, q("rate(%s[$__rate_interval])", part{m, "_sum"}.pick(more...))), sum(by, q("rate(%s[$__rate_interval])", part{m, "_count"}.pick(more...))))
+	native := sum(by, q("rate(%s[$__rate_interval])", pick(m, more...)))
+	classic := func(suffix string) string {
+		return sum(by, q("rate(%s[$__rate_interval])", part{m, suffix}.pick(more...)))
+	}
+	return q("histogram_sum(%s) / histogram_count(%s)\nor\n%s / %s", native, native, classic("_sum"), classic("_count"))
 }
 
 // curve is one query of a panel, with its legend.

@@ -13,6 +13,9 @@ const (
 	jitterMean recorded = "earshot:jitter_seconds:mean20s"
 	rttMean    recorded = "earshot:rtt_seconds:mean20s"
 	mosNow     recorded = "earshot:mos:now"
+	// windowsGrown tells a call that goes on from one of ten seconds, whose
+	// figures stand for the whole time between calls.
+	windowsGrown recorded = "earshot:windows:grown50s"
 
 	lossNormal   recorded = "earshot:loss:ratio1h"
 	jitterNormal recorded = "earshot:jitter_seconds:mean1h"
@@ -67,6 +70,7 @@ func trendRules() Group {
 		g.Rules = append(g.Rules, each(r)...)
 	}
 	g.Rules = append(g.Rules,
+		Rule{Record: windowsGrown, Expr: q("clamp_min(%s - %s offset 50s, 0)", c.WindowsScored, c.WindowsScored)},
 		Rule{Record: rttMean, Expr: mean(c.RTT, "20s")},
 		Rule{Record: rttNormal, Expr: meanOf(c.RTT, normal)},
 		Rule{Record: mosNormal, Expr: q("avg_over_time(%s%s)", mosNow, normal)},
@@ -75,12 +79,18 @@ func trendRules() Group {
 }
 
 // mean of a histogram over a range up to the present, meanOf over any; absent
-// without observations.
+// without observations. A server that stores the native form has no other.
 func mean(m *c.Metric, in string) string { return meanOf(m, "["+in+"]") }
 
 func meanOf(m *c.Metric, in string) string {
-	return q("rate(%s_sum%s) / (rate(%s_count%s) > 0)", m, in, m, in)
+	return lines(
+		q("histogram_sum(rate(%s%s)) / (histogram_count(rate(%s%s)) > 0)", m, in, m, in),
+		"or",
+		q("rate(%s_sum%s) / (rate(%s_count%s) > 0)", m, in, m, in))
 }
+
+// goesOn holds for targets whose calls go on: a trend of single calls is none.
+var goesOn = q("and on (%s) (%s >= 4)", perTarget, windowsGrown)
 
 const early = " Users hear little of it yet; if it goes on, they will."
 
@@ -118,7 +128,8 @@ func jitterRising() Rule {
 		Expr: sited(lines(
 			q("%s > 0.008", jitterMean),
 			q("and on (%s) (min_over_time(%s[30s]) > 2 * %s + 0.003)", perDirection, jitterMean, jitterNormal),
-			q("and on (%s) (min_over_time(%s[30s]) > 0.008)", perDirection, jitterMean))),
+			q("and on (%s) (min_over_time(%s[30s]) > 0.008)", perDirection, jitterMean),
+			goesOn)),
 		Alert: trendAlert("EarshotJitterRising", Alert{
 			Within:      2 * time.Minute,
 			Summary:     "Jitter to {{ $labels.target }}" + whereFrom + " leaves its normal on the {{ $labels.direction }}",
@@ -138,7 +149,8 @@ func delayRising() Rule {
 	return Rule{
 		Expr: sited(lines(
 			q("%s > 0.1", rttMean),
-			q("and on (%s) (min_over_time(%s[30s]) > 1.5 * %s + 0.04)", perTarget, rttMean, rttNormal))),
+			q("and on (%s) (min_over_time(%s[30s]) > 1.5 * %s + 0.04)", perTarget, rttMean, rttNormal),
+			goesOn)),
 		Alert: trendAlert("EarshotDelayRising", Alert{
 			Within:      3 * time.Minute,
 			Summary:     "The round trip to {{ $labels.target }}" + whereFrom + " leaves its normal",
@@ -160,7 +172,8 @@ func mosSinking() Rule {
 		Expr: sited(lines(
 			q("(%s >= %s)", mosNow, limit),
 			q("and on (%s) (max_over_time(%s[45s]) < %s - 0.2)", perDirection, mosNow, mosNormal),
-			q("and on (%s) (predict_linear(%s[3m], 600) < %s)", perDirection, mosNow, limit))),
+			q("and on (%s) (predict_linear(%s[3m], 600) < %s)", perDirection, mosNow, limit),
+			goesOn)),
 		Alert: trendAlert("EarshotMOSSinking", Alert{
 			Within:      3 * time.Minute,
 			Summary:     "The MOS of {{ $labels.target }}" + whereFrom + " sinks toward its limit on the {{ $labels.direction }}",
