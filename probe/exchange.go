@@ -70,7 +70,7 @@ func newExchange(codec media.Codec, trust Trust) *exchange {
 	_, _ = rand.Read(random[:])
 	x := &exchange{
 		clip:    codec.Clip(),
-		packet:  make([]byte, 0, 1500),
+		packet:  make([]byte, 0, rtpHeaderSize+160), // G.711; grows with what is larger
 		firstTS: binary.BigEndian.Uint32(random[:4]),
 		firstSN: binary.BigEndian.Uint16(random[4:]),
 		crashed: make(chan error, 1),

@@ -39,11 +39,13 @@ func Run(ctx context.Context, t Target) (*Result, error) {
 	defer cancel()
 
 	setUp, established := untilEnd(ctx, t.End)
-	c.climb(setUp, []rung{
-		{LayerGather, c.gather, t.Deadlines.Gather},
-		{LayerSignaling, c.signal, t.Deadlines.setUp()},
-		{LayerICE, c.connect, t.Deadlines.ICE},
-		{LayerDTLS, c.secure, t.Deadlines.DTLS},
+	apart(func() {
+		c.climb(setUp, []rung{
+			{LayerGather, c.gather, t.Deadlines.Gather},
+			{LayerSignaling, c.signal, t.Deadlines.setUp()},
+			{LayerICE, c.connect, t.Deadlines.ICE},
+			{LayerDTLS, c.secure, t.Deadlines.DTLS},
+		})
 	})
 	established()
 	c.climb(ctx, []rung{
@@ -54,6 +56,18 @@ func Run(ctx context.Context, t Target) (*Result, error) {
 	c.hangUp()
 	c.logDefect()
 	return c.report(), nil
+}
+
+// apart runs f on a goroutine of its own and waits for it. Setting up needs many
+// times the stack of the media that follows, and a call would keep it for as long as
+// it lasts.
+func apart(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
 }
 
 // untilEnd is ctx until established is called, but ends when end is closed:

@@ -88,15 +88,11 @@ func (p *Peer) newAgent() error {
 	if p.cfg.Port != nil {
 		options = append(options, ice.WithUDPMux(p.cfg.Port.facing(p.cfg.Advertise)), ice.WithIncludeLoopback())
 	} else {
-		n, err := udp.NewNet(udp.NetConfig{
+		p.net = udp.NewNet(udp.NetConfig{
 			Socket: udp.Config{DSCP: p.cfg.DSCP, Handler: p.handlePacket},
 			Local:  p.cfg.LocalAddress,
 		})
-		if err != nil {
-			return fmt.Errorf("open network: %w", err)
-		}
-		p.net = n
-		options = append(options, ice.WithNet(n), ice.WithIPFilter(p.offerable))
+		options = append(options, ice.WithNet(p.net), ice.WithIPFilter(p.offerable))
 		if p.cfg.Loopback || p.cfg.LocalAddress.IsLoopback() {
 			options = append(options, ice.WithIncludeLoopback())
 		}

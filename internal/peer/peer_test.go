@@ -329,7 +329,7 @@ func TestMediaThatComesBeforeTheKeysIsNotLost(t *testing.T) {
 	establish(t, a, b)
 	early := newPeer(t, Config{OnRTP: box.onRTP})
 	early.session.out, early.session.in = b.session.out, b.session.in // the keys are agreed on, but not released yet
-	early.session.plain = make([]byte, 0, maxPacket)
+	early.session.plain = make([]byte, 0, usualPacket)
 	sealed, err := a.session.out.EncryptRTP(nil, packet(t, a.SSRC(), 1, "early"), nil)
 	if err != nil {
 		t.Fatal(err)

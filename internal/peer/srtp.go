@@ -16,8 +16,9 @@ import (
 	"github.com/earshot-voip/earshot/internal/udp"
 )
 
-// maxPacket bounds an RTP packet before protection: an Ethernet frame's worth.
-const maxPacket = 1500
+// usualPacket is the size that buffers for packets begin with: 20 ms of G.711 with
+// a stamp under SRTP, or of Opus as it speaks. They grow with what is larger.
+const usualPacket = 320
 
 // srtpSession protects what is sent and unprotects what comes in. Duplicates
 // pass on purpose: whether the network repeated a packet is part of what is
@@ -79,8 +80,8 @@ func (s *srtpSession) start(conn *dtls.Conn, client bool) (string, error) {
 	s.recvMu.Lock()
 	defer s.recvMu.Unlock()
 	s.out, s.in = out, in
-	s.sealed = make([]byte, iceserver.Headroom, iceserver.Headroom+maxPacket)
-	s.plain = make([]byte, 0, maxPacket)
+	s.sealed = make([]byte, iceserver.Headroom, iceserver.Headroom+usualPacket)
+	s.plain = make([]byte, 0, usualPacket)
 	return profile.String(), nil
 }
 
@@ -159,6 +160,7 @@ func (p *Peer) unprotect(at, read time.Duration, data []byte) {
 			s.unauthentic.Add(1)
 			return
 		}
+		s.plain = plain
 		if p.cfg.OnRTCP != nil {
 			p.cfg.OnRTCP(at, plain)
 		}
@@ -169,6 +171,7 @@ func (p *Peer) unprotect(at, read time.Duration, data []byte) {
 		s.unauthentic.Add(1)
 		return
 	}
+	s.plain = plain
 	if p.cfg.OnRTP != nil {
 		p.cfg.OnRTP(at, read, plain)
 	}
@@ -178,7 +181,7 @@ func (p *Peer) unprotect(at, read time.Duration, data []byte) {
 var ErrNotReady = errors.New("session is not established")
 
 // WriteRTP protects and sends one RTP packet. It does not allocate while the
-// route is direct. When it returns the packet has been given to the kernel.
+// route is direct, but for a packet longer than any before. When it returns the packet has been given to the kernel.
 func (p *Peer) WriteRTP(packet []byte) error {
 	s := &p.session
 	if !s.ready.Load() {

@@ -14,18 +14,36 @@ const (
 	// the whole (2^36 ns, 68.7 s), as powers of two.
 	histogramLow     = 10
 	histogramHigh    = 36
-	histogramBuckets = (histogramHigh - histogramLow + 1) << histogramSub
+	histogramOctaves = histogramHigh - histogramLow + 1
 )
 
 // Histogram counts durations in log-linear buckets in constant memory.
 // Quantiles of 1 µs to 68 s are within 1/64 of a value that was added; less is
 // within 16 ns, more counts as 68 s. Minimum, maximum and sum are exact.
-// Negative durations count as 0. The zero value is empty.
+// Negative durations count as 0. The zero value is empty. It must not be copied.
+//
+// An octave is allocated when the first duration falls into it, and kept: a call
+// has six histograms, and what it counts keeps to a few octaves of the 27. So a
+// duration of a magnitude that was there before allocates nothing.
 type Histogram struct {
 	count    int64
 	sum      time.Duration
 	min, max time.Duration
-	buckets  [histogramBuckets]uint32
+	octaves  [histogramOctaves]*octave
+}
+
+// octave holds the buckets between one power of two and the next.
+type octave [1 << histogramSub]uint32
+
+// bucket returns the bucket of a duration that is not negative.
+func (h *Histogram) bucket(d time.Duration) *uint32 {
+	i, sub := bucketOf(d)
+	o := h.octaves[i]
+	if o == nil {
+		o = new(octave)
+		h.octaves[i] = o
+	}
+	return &o[sub]
 }
 
 // Add counts one duration.
@@ -37,7 +55,7 @@ func (h *Histogram) Add(d time.Duration) {
 	h.max = max(h.max, d)
 	h.count++
 	h.sum += d
-	h.buckets[bucketOf(d)]++
+	*h.bucket(d)++
 }
 
 // addOver counts how far each sample lies over a floor, as Add would.
@@ -47,7 +65,7 @@ func (h *Histogram) addOver(samples []int64, floor int64) {
 		d := max(s-floor, 0)
 		least, most = min(least, d), max(most, d)
 		sum += d
-		h.buckets[bucketOf(time.Duration(d))]++
+		*h.bucket(time.Duration(d))++
 	}
 	if h.count == 0 || time.Duration(least) < h.min {
 		h.min = time.Duration(least)
@@ -68,13 +86,28 @@ func (h *Histogram) Merge(other *Histogram) {
 	h.max = max(h.max, other.max)
 	h.count += other.count
 	h.sum += other.sum
-	for i, n := range other.buckets {
-		h.buckets[i] += n
+	for i, from := range other.octaves {
+		if from == nil {
+			continue
+		}
+		if h.octaves[i] == nil {
+			h.octaves[i] = new(octave)
+		}
+		for sub, n := range from {
+			h.octaves[i][sub] += n
+		}
 	}
 }
 
 // Reset empties the histogram.
-func (h *Histogram) Reset() { *h = Histogram{} }
+func (h *Histogram) Reset() {
+	for _, o := range h.octaves {
+		if o != nil {
+			*o = octave{}
+		}
+	}
+	*h = Histogram{octaves: h.octaves}
+}
 
 // Quantiles summarises what was added. A quantile p is the value of rank
 // ceil(p·n), as the middle of its bucket, within minimum and maximum.
@@ -103,38 +136,43 @@ func quantiles(a, b *Histogram) Quantiles {
 	}
 	var seen int64
 	next := 0
-	for i := range a.buckets {
-		seen += int64(a.buckets[i])
+	for i := range histogramOctaves {
+		of := [2]*octave{a.octaves[i], nil}
 		if b != nil {
-			seen += int64(b.buckets[i])
+			of[1] = b.octaves[i]
 		}
-		for next < len(targets) && seen >= targets[next].rank {
-			*targets[next].to = min(max(bucketMiddle(i), q.Min), q.Max)
-			next++
-		}
-		if next == len(targets) {
-			break
+		for sub := range len(octave{}) {
+			for _, o := range of {
+				if o != nil {
+					seen += int64(o[sub])
+				}
+			}
+			for next < len(targets) && seen >= targets[next].rank {
+				*targets[next].to = min(max(bucketMiddle(i, sub), q.Min), q.Max)
+				next++
+			}
 		}
 	}
 	return q
 }
 
-func bucketOf(d time.Duration) int {
+// bucketOf gives the octave of a duration and its bucket in that; octave 0 is
+// the linear part.
+func bucketOf(d time.Duration) (octave, sub int) {
 	if d < 1<<histogramLow {
-		return int(d >> (histogramLow - histogramSub))
+		return 0, int(d >> (histogramLow - histogramSub))
 	}
-	octave := bits.Len64(uint64(d)) - 1
-	if octave >= histogramHigh {
-		return histogramBuckets - 1
+	power := bits.Len64(uint64(d)) - 1
+	if power >= histogramHigh {
+		return histogramOctaves - 1, 1<<histogramSub - 1
 	}
-	return (octave-histogramLow+1)<<histogramSub + int(d>>(octave-histogramSub))&(1<<histogramSub-1)
+	return power - histogramLow + 1, int(d>>(power-histogramSub)) & (1<<histogramSub - 1)
 }
 
-func bucketMiddle(i int) time.Duration {
-	octave, sub := i>>histogramSub, time.Duration(i&(1<<histogramSub-1))
+func bucketMiddle(octave, sub int) time.Duration {
 	if octave == 0 {
-		return sub<<(histogramLow-histogramSub) + 1<<(histogramLow-histogramSub-1)
+		return time.Duration(sub)<<(histogramLow-histogramSub) + 1<<(histogramLow-histogramSub-1)
 	}
 	width := octave + histogramLow - 1 - histogramSub
-	return (1<<histogramSub+sub)<<width + 1<<width/2
+	return time.Duration(1<<histogramSub+sub)<<width + 1<<width/2
 }

@@ -17,9 +17,22 @@ func (r *Receiver) deliver(at, transit int64, known bool, seq uint16, timestamp 
 	}
 }
 
+// room makes the memory of what is not final, when the first packet is missing:
+// most calls need none.
+func (r *Receiver) room() {
+	if r.ring != nil {
+		return
+	}
+	r.ring = make([]pending, r.size)
+	if r.config.StampID != 0 {
+		r.stamps = make([]Stamp, r.size)
+	}
+}
+
 // keep stores a packet that came before its turn.
 func (r *Receiver) keep(position, at, transit int64, known bool, h *Header, s *Stamp) {
-	i := position & int64(len(r.ring)-1)
+	r.room()
+	i := position & (r.size - 1)
 	p := pending{at: at, transit: transit, timestamp: h.Timestamp, seq: h.SequenceNumber, state: stateBlind}
 	if known {
 		p.state = stateTimed
@@ -36,8 +49,8 @@ func (r *Receiver) skip(at, n int64) {
 	if n <= 0 {
 		return
 	}
-	size := int64(len(r.ring))
-	if lowest := r.high + n + 1 - size; lowest > r.final {
+	r.room()
+	if lowest := r.high + n + 1 - r.size; lowest > r.final {
 		r.force(min(lowest, r.high+1))
 		if beyond := lowest - (r.high + 1); beyond > 0 {
 			r.abandon(beyond)
@@ -46,7 +59,7 @@ func (r *Receiver) skip(at, n int64) {
 	}
 	r.forget(n)
 	for position := r.high + 1; position <= r.high+n; position++ {
-		r.ring[position&(size-1)] = pending{at: at}
+		r.ring[position&(r.size-1)] = pending{at: at}
 	}
 	r.deadline = min(r.deadline, at+r.grace)
 	r.move(n)
@@ -87,7 +100,7 @@ func (r *Receiver) force(position int64) {
 
 // finish makes the next position final by what is known of it.
 func (r *Receiver) finish(position int64) {
-	i := position & int64(len(r.ring)-1)
+	i := position & (r.size - 1)
 	p := &r.ring[i]
 	if p.state == stateMissing {
 		r.lose(1)
@@ -103,7 +116,7 @@ func (r *Receiver) finish(position int64) {
 // drain makes final what does not wait for a missing packet within its grace.
 func (r *Receiver) drain(at int64) {
 	for r.final <= r.high {
-		p := &r.ring[r.final&int64(len(r.ring)-1)]
+		p := &r.ring[r.final&(r.size-1)]
 		if p.state == stateMissing && at-p.at < r.grace {
 			r.deadline = p.at + r.grace
 			return

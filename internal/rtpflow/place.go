@@ -94,7 +94,7 @@ func (r *Receiver) inOrder(at, media int64, h *Header, a *Arrival) {
 		r.deliver(at, transit, known, h.SequenceNumber, h.Timestamp, a.Stamp)
 		return
 	}
-	r.force(r.high + 1 - int64(len(r.ring)))
+	r.force(r.high + 1 - r.size)
 	r.keep(r.high, at, transit, known, h, a.Stamp)
 }
 

@@ -196,7 +196,7 @@ func TestReceiverAgainstOracle(t *testing.T) {
 		rng := rand.New(rand.NewPCG(uint64(i), 7))
 		calls := settleRestarts(randomStream(rng))
 		r := NewReceiver(Config{Frame: DefaultFrame})
-		classes, windows, whole := oracleReceiver(calls, DefaultFrame, grace, int64(len(r.ring)))
+		classes, windows, whole := oracleReceiver(calls, DefaultFrame, grace, r.size)
 		var got []Class
 		for _, c := range calls {
 			switch {

@@ -61,7 +61,8 @@ type Receiver struct {
 	jitter      jitter
 	stamp       Stamp
 	seen        [seenBits / 64]uint64
-	ring        []pending // what is not final, by position
+	size        int64     // of ring, a power of two
+	ring        []pending // what is not final, by position; nil until it is needed
 	stamps      []Stamp   // beside ring, if packets are stamped
 	deadline    int64     // when the oldest missing packet is lost
 	told        int64     // highest position that the far end says it sent
@@ -122,7 +123,7 @@ func NewReceiver(c Config) *Receiver {
 	if frame <= 0 {
 		frame = DefaultFrame / 2
 	}
-	size := leastRing
+	size := int64(leastRing)
 	for size < mostRing && time.Duration(size)*frame < 2*c.Grace {
 		size *= 2
 	}
@@ -136,18 +137,16 @@ func NewReceiver(c Config) *Receiver {
 		high:      -1,
 		highIndex: math.MaxUint32,
 		told:      -1,
-		ring:      make([]pending, size),
+		size:      size,
 		deadline:  math.MaxInt64,
 	}
 	r.plain.perNS = float64(c.ClockRate) / 1e9
-	if c.StampID != 0 {
-		r.stamps = make([]Stamp, size)
-	}
 	return r
 }
 
 // Packet accounts for one datagram that arrived at the given time. at may go
-// back by the scheduler's noise, never by a clock step. It must not allocate.
+// back by the scheduler's noise, never by a clock step. It must not allocate, but
+// once, when the first packet is missing or overtaken (room).
 func (r *Receiver) Packet(at time.Duration, raw []byte) (a Arrival) {
 	if r.even && len(raw) >= headerSize {
 		head := (*[headerSize]byte)(raw)

@@ -84,7 +84,7 @@ func (r *Receiver) adopt(c *candidate) {
 	r.lastAt = c.at
 	r.mark(r.high)
 	r.timestamp = a.Timestamp
-	r.force(r.high + 1 - int64(len(r.ring)))
+	r.force(r.high + 1 - r.size)
 	r.keep(r.high, c.at, 0, false, &h, nil)
 	r.drain(c.at)
 }

@@ -9,9 +9,9 @@ const (
 	// sampleUnit is what a kept duration is a multiple of: 32 bits reach 68 s.
 	sampleUnit = 16 * time.Nanosecond
 	// windowSamples and callSamples are how many durations are kept: all of a
-	// window of 10 s, and of a call of 40 s, at 50 a second.
-	windowSamples = 512
-	callSamples   = 2048
+	// window of 5 s, and of a call of 20 s, at 50 a second.
+	windowSamples = 256
+	callSamples   = 1024
 )
 
 // samples keeps durations for quantiles of them, in constant memory. As long as

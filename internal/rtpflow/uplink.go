@@ -21,7 +21,7 @@ type uplink struct {
 	stamping bool // stamps were agreed on; else nothing is known by packet
 
 	sent      [ringBits]int64 // departure, by position
-	transit   [ringBits]int32 // over zero in 16 ns; noTransit: none known
+	transit   transits        // what is known of those that are not final
 	zero      int64           // the first transit time
 	timestamp []uint32        // nil where stamps were agreed on
 	have      bitRing         // has arrived
@@ -47,15 +47,8 @@ type uplink struct {
 	reports  reports
 }
 
-const (
-	noTransit = math.MinInt32
-	// transitUnit is the unit of kept transit times, as a power of two: 16 ns
-	// reach 34 s either way, a day of 100 ppm and more.
-	transitUnit = 4
-)
-
 func newUplink(c Config) *uplink {
-	u := &uplink{flow: newFlow(c), grace: int64(c.Grace), stamping: c.StampID != 0}
+	u := &uplink{flow: newFlow(c), grace: int64(c.Grace), stamping: c.StampID != 0, transit: transits{position: -1}}
 	u.journeys = tripTally{window: newSamples(windowSamples), call: newSamples(callSamples)}
 	if !u.stamping {
 		u.timestamp = make([]uint32, ringBits)
@@ -69,7 +62,8 @@ func (u *uplink) send(seq uint16, timestamp uint32, at int64) {
 		u.resign()
 	}
 	i := u.count & (ringBits - 1)
-	u.sent[i], u.transit[i] = at, noTransit
+	u.sent[i] = at
+	u.transit.forget(u.count)
 	u.have.clear(u.count)
 	u.lost.clear(u.count)
 	u.absent.clear(u.count)
@@ -153,8 +147,7 @@ func (u *uplink) arrived(q, sent, arrival int64) {
 	}
 	if !u.have.has(q) && !u.lost.has(q) {
 		u.have.set(q)
-		over := (transit - u.zero) >> transitUnit
-		u.transit[q&(ringBits-1)] = int32(min(max(over, -math.MaxInt32), math.MaxInt32))
+		u.transit.keep(q, transit-u.zero, u.final)
 	}
 }
 
@@ -245,10 +238,12 @@ func (u *uplink) settle() {
 			u.lose(1)
 		case !u.have.has(u.final):
 			return
-		case u.transit[i] == noTransit:
-			u.receiveBlind()
 		default:
-			u.receive(u.sent[i], u.zero+int64(u.transit[i])<<transitUnit)
+			if over, known := u.transit.of(u.final); known {
+				u.receive(u.sent[i], u.zero+over)
+			} else {
+				u.receiveBlind()
+			}
 		}
 	}
 }

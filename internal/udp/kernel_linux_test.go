@@ -70,7 +70,7 @@ func TestKernelTimestampIsNotTheReaders(t *testing.T) {
 }
 
 func TestPacketWithoutTheKernelsTimeSaysSo(t *testing.T) {
-	n := newNet(t, NetConfig{})
+	n := NewNet(NetConfig{})
 	seen := make(chan Packet, 1)
 	n.SetHandler(func(p *Packet) bool { seen <- *p; return true })
 	var conns []*Conn

@@ -23,7 +23,7 @@ type NetConfig struct {
 	Local netip.Addr
 
 	// Base does what this package does not: interfaces, names, TCP. nil takes
-	// the system's, read once when the Net is made.
+	// the system's.
 	Base transport.Net
 }
 
@@ -44,16 +44,12 @@ var (
 )
 
 // NewNet returns a Net without sockets.
-func NewNet(c NetConfig) (*Net, error) {
+func NewNet(c NetConfig) *Net {
 	if c.Base == nil {
-		base, err := stdnet.NewNet()
-		if err != nil {
-			return nil, fmt.Errorf("list network interfaces: %w", err)
-		}
-		c.Base = base
+		c.Base = system{new(stdnet.Net)}
 	}
 	c.Local = c.Local.Unmap()
-	return &Net{Net: c.Base, config: c}, nil
+	return &Net{Net: c.Base, config: c}
 }
 
 // Conn returns the open socket on a local address, as the base of a candidate
@@ -163,42 +159,6 @@ func (n *Net) restrict(addr netip.Addr) (netip.Addr, error) {
 		return local, nil
 	}
 	return addr, fmt.Errorf("only %v may be used", local)
-}
-
-// Interfaces returns the interfaces that have the local address, with that
-// alone; all of them if there is no restriction.
-func (n *Net) Interfaces() ([]*transport.Interface, error) {
-	all, err := n.Net.Interfaces()
-	if err != nil || !n.config.Local.IsValid() {
-		return all, err
-	}
-	var left []*transport.Interface
-	for _, ifc := range all {
-		addrs, err := ifc.Addrs()
-		if err != nil {
-			continue // it has no address
-		}
-		for _, a := range addrs {
-			if ipOf(a) == n.config.Local.WithZone("") {
-				one := transport.NewInterface(ifc.Interface)
-				one.AddAddress(a)
-				left = append(left, one)
-			}
-		}
-	}
-	return left, nil
-}
-
-func ipOf(a net.Addr) netip.Addr {
-	var ip net.IP
-	switch a := a.(type) {
-	case *net.IPNet:
-		ip = a.IP
-	case *net.IPAddr:
-		ip = a.IP
-	}
-	addr, _ := netip.AddrFromSlice(ip)
-	return addr.Unmap()
 }
 
 // DialTCP connects from the local address, if there is a restriction.

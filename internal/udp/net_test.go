@@ -15,17 +15,8 @@ import (
 	"github.com/pion/turn/v5"
 )
 
-func newNet(t *testing.T, c NetConfig) *Net {
-	t.Helper()
-	n, err := NewNet(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 func TestNetSumsOverItsSockets(t *testing.T) {
-	n := newNet(t, NetConfig{Socket: Config{Handler: func(p *Packet) bool { return p.Data[0] == 200 }}})
+	n := NewNet(NetConfig{Socket: Config{Handler: func(p *Packet) bool { return p.Data[0] == 200 }}})
 	other := plain(t, "udp4")
 	var conns []*Conn
 	for _, ip := range []string{"127.0.0.1", "127.0.0.2"} {
@@ -60,7 +51,7 @@ func TestNetSumsOverItsSockets(t *testing.T) {
 
 func TestNetKeepsToOneLocalAddress(t *testing.T) {
 	local := netip.MustParseAddr("127.0.0.1")
-	n := newNet(t, NetConfig{Local: local})
+	n := NewNet(NetConfig{Local: local})
 	for _, row := range []struct {
 		name, network, address, want string
 	}{
@@ -118,7 +109,7 @@ func TestNetKeepsToOneLocalAddress(t *testing.T) {
 }
 
 func TestMulticastIsLeftToTheSystem(t *testing.T) {
-	n := newNet(t, NetConfig{})
+	n := NewNet(NetConfig{})
 	c, err := n.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251)})
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +124,7 @@ func TestMulticastIsLeftToTheSystem(t *testing.T) {
 // and one on the system's, and sends data and media between them.
 func TestICEOverNet(t *testing.T) {
 	media := make(chan []byte, 1)
-	ours := newNet(t, NetConfig{Socket: Config{DSCP: 46, Handler: func(p *Packet) bool {
+	ours := NewNet(NetConfig{Socket: Config{DSCP: 46, Handler: func(p *Packet) bool {
 		if p.Data[0] < 128 || p.Data[0] > 191 {
 			return false
 		}
@@ -240,7 +231,7 @@ func TestMediaThroughTURN(t *testing.T) {
 		PacketConnConfigs: []turn.PacketConnConfig{{
 			PacketConn: socket,
 			RelayAddressGenerator: &turn.RelayAddressGeneratorStatic{
-				RelayAddress: net.IPv4(127, 0, 0, 1), Address: "127.0.0.1", Net: newNet(t, NetConfig{}),
+				RelayAddress: net.IPv4(127, 0, 0, 1), Address: "127.0.0.1", Net: NewNet(NetConfig{}),
 			},
 		}},
 	})
@@ -250,7 +241,7 @@ func TestMediaThroughTURN(t *testing.T) {
 	defer server.Close()
 
 	media := make(chan Packet, 100)
-	n := newNet(t, NetConfig{Socket: Config{Handler: func(p *Packet) bool {
+	n := NewNet(NetConfig{Socket: Config{Handler: func(p *Packet) bool {
 		if !p.Relayed {
 			return false
 		}
