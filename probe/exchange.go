@@ -275,12 +275,13 @@ func (x *exchange) closed(now time.Duration) (w rtpflow.Window, n noise, kind rt
 	return w, n, x.flow.Kind(), ok
 }
 
-// settled reports whether waiting longer could not change any figure.
-func (x *exchange) settled(now time.Duration) bool {
+// settled reports whether the fate of every packet is known, and whether the echo
+// has nothing more to tell of copies since it was asked.
+func (x *exchange) settled(now, asked time.Duration) (fates, copies bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.flow.Tick(now)
-	return x.flow.Settled()
+	return x.flow.Settled(), x.flow.LastWord(asked)
 }
 
 // finish makes everything final by the evidence at hand.

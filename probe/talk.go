@@ -15,6 +15,7 @@ const (
 	stoppedAfter = 2 * time.Second        // without a returned packet at the end of a call: media stopped
 	drainStep    = 20 * time.Millisecond  // between looks at whether the last packets' fate is known
 	drainPoll    = 200 * time.Millisecond // between requests for the far end's last report
+	drainCopies  = 200 * time.Millisecond // how far a copy may lag behind the last packet
 	drainGrace   = time.Second            // a packet that is not back by then is lost
 	drainAtMost  = 4 * time.Second
 )
@@ -117,21 +118,25 @@ func (c *call) run(ctx context.Context, start time.Duration) error {
 }
 
 // drain waits until the fate of every packet is known: all are back, or the
-// grace is over and the far end has reported what it got and sent.
+// grace is over and the far end has reported what it got and sent. It also waits for
+// the far end's word on the copies that the network made, which can come behind the
+// last packet.
 func (c *call) drain(ctx context.Context) error {
 	x := c.exchange
 	start := mono.Now()
-	poll := start + drainGrace
+	ask := start + drainCopies
+	poll := ask
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		now := mono.Now()
-		if x.settled(now) || now >= start+drainAtMost {
+		fates, copies := x.settled(now, ask)
+		if fates && (copies || now >= start+drainGrace) || now >= start+drainAtMost {
 			return nil
 		}
 		if now >= poll {
 			x.report(now)
-			poll += drainPoll
+			poll = now + drainPoll
 		}
 		timer.Reset(drainStep)
 		select {

@@ -25,6 +25,7 @@ type Echo struct {
 	content  Content // as told
 	stamping bool
 	summary  summary // the echo's, while it waits
+	later    summary // the latest that came meanwhile
 }
 
 // NewEcho returns the Echo of a call.
@@ -213,8 +214,17 @@ func (e *Echo) Tick(at time.Duration) {
 	e.useSummary()
 }
 
+// LastWord reports whether a stamping echo has answered a sender report of ours
+// that left at the given time or later: then it has told of every copy that it had
+// got by then, though what it sent back for one may be lost. Who does not stamp has
+// no more to say.
+func (e *Echo) LastWord(since time.Duration) bool {
+	return e.up.stampsIn == 0 || e.up.reports.answered >= since && e.summary.at == 0
+}
+
 // Settled reports whether the fate of every packet sent so far is known in
-// both directions, so that waiting longer could not change the figures. Of a
+// both directions, so that waiting longer could not change the figures, but for
+// copies that are not known of yet (LastWord). Of a
 // far end that neither stamps nor reflects it is true when as many packets
 // came back as were sent.
 func (e *Echo) Settled() bool {

@@ -16,6 +16,8 @@ type reports struct {
 	trip    time.Duration // by LSR and DLSR; 0: none
 	ours    [4]lastReport // sender reports of ours that it may answer
 	next    int
+	// answered is when the latest of ours left that it had when it reported.
+	answered time.Duration
 }
 
 // mark is how far the reports had come at a cut.
@@ -40,6 +42,7 @@ func (r *reports) take(at time.Duration, b *rtcp.ReceptionReport, highest int64,
 	}
 	for _, o := range r.ours {
 		if o.middle == b.LastSenderReport {
+			r.answered = max(r.answered, o.at)
 			r.trip = max(at-o.at-time.Duration(uint64(b.Delay)*uint64(time.Second)>>16), 0)
 		}
 	}

@@ -78,40 +78,48 @@ func (s *summary) parse(p *rtcp.ApplicationDefined) bool {
 
 // keepSummary takes in a summary that came at the given time. It is older than
 // the stamps that are still on their way or wait for their turn, and those tell
-// more; so it waits until they are through. One that waits is not replaced: the
-// next report brings another.
+// more; so it waits until they are through. One that waits is not replaced, or
+// reports that follow each other would keep each other waiting; the latest of those
+// that come meanwhile is next.
 func (e *Echo) keepSummary(at time.Duration, p *rtcp.ApplicationDefined) {
-	if !e.stamping || e.summary.at != 0 || e.up.count == 0 {
+	var s summary
+	if !e.stamping || e.up.count == 0 || !s.parse(p) {
 		return
 	}
-	if e.summary.parse(p) {
-		e.summary.at = int64(at)
-		e.useSummary()
+	s.at = int64(at)
+	if e.summary.at == 0 {
+		e.summary = s
+	} else {
+		e.later = s
+	}
+	e.useSummary()
+}
+
+// useSummary takes in the summaries that wait, once every packet that the echo
+// had sent by then has come back or is lost.
+func (e *Echo) useSummary() {
+	for e.summary.at != 0 && e.down.final >= e.summary.sent {
+		s := e.summary
+		e.summary, e.later = e.later, summary{}
+		e.up.sumUp(&s, e.roundTrip())
 	}
 }
 
-// useSummary takes in the summary that waits, once every packet that the echo
-// had sent by then has come back or is lost.
-func (e *Echo) useSummary() {
-	s, u := &e.summary, e.up
-	if s.at == 0 || e.down.final < s.sent {
-		return
-	}
-	at := s.at
-	s.at = 0
+// sumUp takes in a summary. roundTrip bounds how old it was when it came.
+func (u *uplink) sumUp(s *summary, roundTrip int64) {
 	highest := u.position(s.highest)
 	if !u.known(highest) {
 		return
 	}
 	u.counters(highest, &Stamp{Duplicates: s.duplicates, Reordered: s.reordered})
-	u.age(at - e.roundTrip())
+	u.age(s.at - roundTrip)
 	inBlock := int64(s.highest % blockSize)
 	covered := uint64(math.MaxUint64) >> (blockSize - 1 - inBlock)
 	for k, there := range s.words {
 		u.absorb(highest-inBlock-blockSize*int64(k), there, covered)
 		covered = math.MaxUint64
 	}
-	u.silent(highest, at, e.roundTrip())
+	u.silent(highest, s.at, roundTrip)
 }
 
 // age moves the mark before which packets are past their grace at a time.

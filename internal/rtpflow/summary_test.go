@@ -111,3 +111,41 @@ func TestSummaryThatIsNone(t *testing.T) {
 		t.Errorf("does not survive the wire: %v", err)
 	}
 }
+
+// A copy of the last packet that comes when everything seems to be over, and whose
+// return is lost, is known from the echo's answer to the question.
+func TestTheLastWordTellsOfALateCopy(t *testing.T) {
+	r := newEchoRig(Config{StampID: 1, OwnSSRC: 7})
+	r.row(98)
+	r.send(false, true) // lost on the way back, so the summaries have to wait
+	r.send(false, false)
+	report := func(at time.Duration, answered uint64) {
+		r.e.RTCP(at, []rtcp.Packet{
+			&rtcp.SenderReport{SSRC: 9, PacketCount: r.mirror.Sent(), Reports: []rtcp.ReceptionReport{{
+				SSRC: 7, LastSequenceNumber: uint32(r.sent - 1), LastSenderReport: uint32(answered >> 16),
+			}}},
+			r.mirror.Summary(9),
+		})
+	}
+	end := rigTime(r.sent)
+	report(end, 0) // from before the copy
+	r.mirror.Reflect(uint16(r.sent-1), end+50*time.Millisecond, end+50*time.Millisecond)
+	asked := end + 200*time.Millisecond
+	if r.e.LastWord(asked) {
+		t.Error("the last word, before the question")
+	}
+	r.e.SentReport(asked, 5<<16)
+	report(asked+rigTrip, 5<<16)
+	if r.e.LastWord(asked) || r.e.Settled() {
+		t.Error("the last word, while what it says waits for what may still come back")
+	}
+	r.e.Tick(end + 3*time.Second)
+	if !r.e.LastWord(asked) || r.e.LastWord(asked+1) || !r.e.Settled() {
+		t.Error("not the last word, though the question is answered and the grace over")
+	}
+	got := r.e.Total()
+	if got.Up.Duplicated != 1 || got.Up.Received != 100 || got.Down.Expected != 101 || got.Down.Lost != 2 {
+		t.Errorf("got %d copies of %d up, %d of %d lost down, want 1 of 100, 2 of 101",
+			got.Up.Duplicated, got.Up.Received, got.Down.Lost, got.Down.Expected)
+	}
+}
