@@ -64,7 +64,7 @@ type Packet struct {
 type Fate struct {
 	Drop   bool
 	Copies int           // how often it is sent again, right behind itself
-	Behind int           // it is held until so many packets of its direction and kind have come after it
+	Behind int           // it is held until so many packets of its direction and kind have come after it, or lost
 	Delay  time.Duration // it is held for so long; later ones pass
 }
 
@@ -102,7 +102,13 @@ type holding struct {
 	packet []byte
 	number int // among the packets of its stream; -1: not RTP
 	until  int // it goes when so many packets of its direction and kind have come
+	since  time.Time
 }
+
+// heldMost is how long a packet may be held for others to pass; after that it is
+// lost. Where a busy caller sends few packets, others take long to come, and one
+// that is later than a second counts as lost at the far end.
+const heldMost = 500 * time.Millisecond
 
 // book is what happened to the packets of one RTP stream.
 type book struct {
@@ -341,6 +347,7 @@ func (r *Relay) pass(d Direction, k Kind, fate Fate, h *holding) {
 	switch {
 	case fate.Behind > 0:
 		h.packet = append([]byte(nil), h.packet...)
+		h.since = time.Now()
 		r.held[d][k] = append(r.held[d][k], h)
 	case fate.Delay > 0:
 		h.packet = append([]byte(nil), h.packet...)
@@ -358,9 +365,10 @@ func (r *Relay) pass(d Direction, k Kind, fate Fate, h *holding) {
 func (r *Relay) letGo(d Direction, k Kind) {
 	kept := r.held[d][k][:0]
 	for _, h := range r.held[d][k] {
-		if r.seen[d][k] < h.until {
+		switch {
+		case r.seen[d][k] < h.until:
 			kept = append(kept, h)
-		} else {
+		case time.Since(h.since) < heldMost:
 			r.send(d, h)
 		}
 	}
