@@ -151,7 +151,7 @@ var failures = []failureRow{
 	{"the path goes dark during the call", probe.LayerICE, probe.CodeConsentLost, probe.LayerMedia,
 		relayed(nil, func(t *testing.T, s *scene, r *farend.Relay) {
 			s.target.Duration = 2 * patience
-			s.target.Deadlines.Consent = 2 * time.Second
+			s.target.Deadlines.Consent = 6 * time.Second
 			s.target.OnLive = onMedia(func() { r.SetFilter(farend.DropAll) })
 			s.also = func(t *testing.T, r *probe.Result) {
 				if r.RoundTrip.Sent == 0 || r.RoundTrip.Returned == 0 {

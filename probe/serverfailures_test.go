@@ -86,7 +86,7 @@ var serverFailures = []failureRow{
 	{"the TURN server breaks the connection during the call", probe.LayerICE, probe.CodeTURNLost, probe.LayerMedia,
 		lostTURN(4*patience, func(s *farend.TURN) string { return s.TCP })}, // long before consent is
 	{"the TURN server falls silent during the call", probe.LayerICE, probe.CodeTURNLost, probe.LayerMedia,
-		lostTURN(2*time.Second, func(s *farend.TURN) string { return s.UDP })},
+		lostTURN(6*time.Second, func(s *farend.TURN) string { return s.UDP })},
 }
 
 // throughTURN is a call that must go through a TURN server.
