@@ -20,6 +20,11 @@ var janusFailures = []failureRow{
 			s.target.Duration = 2 * patience
 			s.target.OnLive = onMedia(g.HangUp)
 		})},
+	{"the connection to the gateway breaks during the call", probe.LayerSignaling, probe.CodeDropped, probe.LayerMedia,
+		gatewayed(signalingtest.JanusConfig{}, func(_ *testing.T, s *scene, g *signalingtest.Janus) {
+			s.target.URL, s.target.Duration = g.HTTP, 2*patience
+			s.target.OnLive = onMedia(g.DropConnections)
+		})},
 	{"the gateway answers garbage", probe.LayerSignaling, probe.CodeBadAnswer, "",
 		gatewayed(signalingtest.JanusConfig{Behaviour: signalingtest.Behaviour{Garbage: "another JSON"}}, nil)},
 }

@@ -134,6 +134,11 @@ func classifySignaling(err error) *Failure {
 		return newFailure(layer, other, err)
 	}
 	switch {
+	// First: the reason why a call that stood has ended may be an error of the others.
+	case errors.As(err, &ended) && ended.Err != nil:
+		return newFailure(LayerSignaling, CodeDropped, err)
+	case errors.As(err, &ended):
+		return newFailure(LayerMedia, CodeRemoteHangup, err)
 	case errors.As(err, &resolve):
 		return pick(LayerResolve, resolve.Kind, resolveCodes, CodeResolveFailed)
 	case errors.As(err, &connect):
@@ -148,10 +153,6 @@ func classifySignaling(err error) *Failure {
 		return newFailure(LayerSignaling, CodeRedirected, err)
 	case errors.As(err, &answer):
 		return newFailure(LayerSignaling, CodeBadAnswer, err)
-	case errors.As(err, &ended) && ended.Err != nil:
-		return newFailure(LayerSignaling, CodeDropped, err)
-	case errors.As(err, &ended):
-		return newFailure(LayerMedia, CodeRemoteHangup, err)
 	}
 	return nil
 }

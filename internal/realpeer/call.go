@@ -69,6 +69,9 @@ type Report struct {
 	RoundTrip struct {
 		Sent     int64 `json:"packets_sent"`
 		Returned int64 `json:"packets_returned"`
+		RTT      *struct {
+			P50 float64 `json:"p50"`
+		} `json:"rtt_seconds"`
 	} `json:"round_trip"`
 	Audio struct {
 		State string   `json:"state"`

@@ -28,7 +28,7 @@ func startKamailio(t *testing.T) *kamailio {
 	Need(t, "kamailio", "baresip", "rtpengine", "openssl", "ss")
 	k := &kamailio{t: t, address: Setting(t, "ADDRESS")}
 	k.folder = Fill(t, "testdata/kamailio", map[string]string{"ADDRESS": k.address, "SECRET": secret})
-	k.certificate()
+	certificate(t, k.folder, k.address)
 	media := Start(t, "nice", "-n", "-10", "rtpengine", "--foreground", "--log-stderr", "--log-level=6", "--table=-1", "--interface="+k.address,
 		"--listen-ng="+k.address+":2223", "--port-min=22000", "--port-max=22999")
 	media.Await("Startup complete")
@@ -51,17 +51,6 @@ func (k *kamailio) serve() {
 // scheduler: what they echo is all that is heard.
 func (k *kamailio) phone(folder string) *Process {
 	return Start(k.t, "nice", "-n", "-10", "baresip", "-s", "-f", k.folder+"/"+folder)
-}
-
-// certificate makes what Kamailio shows.
-func (k *kamailio) certificate() {
-	k.t.Helper()
-	cmd := exec.Command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-		"-subj", "/CN=peers.test", "-addext", "subjectAltName=IP:"+k.address+",DNS:peers.test",
-		"-keyout", k.folder+"/key.pem", "-out", k.folder+"/cert.pem")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		k.t.Fatalf("openssl: %v: %s", err, text)
-	}
 }
 
 // sockets lists what ss shows.

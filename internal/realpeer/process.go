@@ -171,3 +171,14 @@ func Fill(t testing.TB, from string, values map[string]string) string {
 	}
 	return to
 }
+
+// certificate makes what a server shows, as cert.pem and key.pem in a folder.
+func certificate(t testing.TB, folder, address string) {
+	t.Helper()
+	cmd := exec.Command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+		"-subj", "/CN=peers.test", "-addext", "subjectAltName=IP:"+address+",DNS:peers.test",
+		"-keyout", folder+"/key.pem", "-out", folder+"/cert.pem")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("openssl: %v: %s", err, text)
+	}
+}

@@ -194,6 +194,9 @@ func (j *Janus) forget(id int) {
 	}
 }
 
+// DropConnections breaks all HTTP connections and goes on listening.
+func (j *Janus) DropConnections() { j.server.CloseClientConnections() }
+
 // Die implements Peer.
 func (j *Janus) Die() {
 	j.stop.Do(func() { close(j.stopped) })
