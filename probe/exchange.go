@@ -265,7 +265,7 @@ func (x *exchange) cut(now time.Duration) {
 
 // closed returns the next window whose packets are all final, the noise in it,
 // and what kind of echo the far end has shown itself to be.
-func (x *exchange) closed(now time.Duration) (w rtpflow.Window, n noise, kind rtpflow.Kind, ok bool) {
+func (x *exchange) closed(now time.Duration) (w *rtpflow.Window, n noise, kind rtpflow.Kind, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.flow.Tick(now)
@@ -320,9 +320,10 @@ func (x *exchange) total() rtpflow.Summary {
 	return x.flow.Total()
 }
 
-func (x *exchange) live(elapsed time.Duration, last Window) Live {
-	total := x.total()
-	return Live{Elapsed: elapsed, Window: last, Sent: total.RoundTrip.Sent, Back: total.RoundTrip.Returned}
+// progress counts packets that were sent, and those that came back.
+func (x *exchange) progress() (sent, back int64) {
+	trip := x.total().RoundTrip
+	return trip.Sent, trip.Returned
 }
 
 // silence says what is known about why nothing came back.

@@ -19,15 +19,15 @@ func (c *call) closeWindows(now time.Duration) {
 			return
 		}
 		f := c.ear.next()
-		if isEmpty(&w) {
+		if isEmpty(w) {
 			continue // cut at the very end of sending
 		}
 		if c.peer != nil {
 			c.noteRoute(c.peer.Route())
 		}
 		c.result.Echo = EchoKind(kind.String())
-		closed := c.window(&w, n, &f)
-		c.heard(&closed, &f)
+		closed := c.window(w, n, &f)
+		c.heard(closed, &f)
 		c.keep(closed)
 	}
 }
@@ -48,32 +48,36 @@ func (c *call) sinceMedia(at time.Duration) time.Duration {
 	return at - c.mediaStart
 }
 
-func (c *call) keep(w Window) {
+func (c *call) keep(w *Window) {
 	r := &c.result
 	if len(r.Windows) == MaxWindows {
 		r.Windows = slices.Delete(r.Windows, 0, 1)
 		r.WindowsDropped++
 	}
-	r.Windows = append(r.Windows, w)
+	r.Windows = append(r.Windows, Window{})
+	r.Windows[len(r.Windows)-1] = *w
 	if old := len(r.Windows) - 1 - MaxSpreads; old >= 0 {
 		r.Windows[old].RTTs, r.Windows[old].Self.SendLate, r.Windows[old].Self.ReceiveWake = Histogram{}, Histogram{}, Histogram{}
 	}
 	if c.target.OnWindow != nil {
-		c.target.OnWindow(w)
+		c.target.OnWindow(*w)
 	}
 }
 
-func (c *call) lastWindow() Window {
+// glimpse tells the observer of the running call.
+func (c *call) glimpse(elapsed time.Duration) {
+	live := Live{Elapsed: elapsed}
 	if n := len(c.result.Windows); n > 0 {
-		return c.result.Windows[n-1]
+		live.Window = c.result.Windows[n-1]
 	}
-	return Window{}
+	live.Sent, live.Back = c.exchange.progress()
+	c.target.OnLive(live)
 }
 
 // window turns a closed window into its public form, scored if the instrument
 // was good enough in it.
-func (c *call) window(w *rtpflow.Window, n noise, f *audio.Findings) Window {
-	out := Window{
+func (c *call) window(w *rtpflow.Window, n noise, f *audio.Findings) *Window {
+	out := &Window{
 		Start:    c.sinceMedia(w.Start),
 		Length:   w.End - w.Start,
 		Uplink:   direction(&w.Up),

@@ -14,7 +14,7 @@ func TestALongCallKeepsItsLastWindows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range MaxWindows + 5 {
-		c.keep(Window{Start: time.Duration(i) * 5 * time.Second, RTTs: Histogram{Count: 250}})
+		c.keep(&Window{Start: time.Duration(i) * 5 * time.Second, RTTs: Histogram{Count: 250}})
 	}
 	r := &c.result
 	if len(r.Windows) != MaxWindows || r.WindowsDropped != 5 || told != MaxWindows+5 {

@@ -81,7 +81,7 @@ func (c *call) run(ctx context.Context, start time.Duration) error {
 		}
 		c.closeWindows(now)
 		if now >= live {
-			c.target.OnLive(x.live(now-start, c.lastWindow()))
+			c.glimpse(now - start)
 			live += liveInterval
 		}
 		heard, bye := x.heard()

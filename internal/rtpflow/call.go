@@ -20,15 +20,14 @@ func (e *Echo) Cut(at time.Duration) {
 // Closed returns the next window whose packets are all final in both
 // directions, in order: soon after a cut and the grace, and up to 1024 packets
 // later while nothing comes back from a stamping echo.
-func (e *Echo) Closed() (Window, bool) {
+func (e *Echo) Closed() (w *Window, ok bool) {
 	if len(e.down.closed) == 0 || len(e.up.closed) == 0 {
-		return Window{}, false
+		return nil, false
 	}
-	down, _ := e.down.next()
-	up, _ := e.up.next()
+	down, up := e.down.next(), e.up.next()
 	m := e.marks[0]
 	e.marks = append(e.marks[:0], e.marks[1:]...)
-	w := Window{Start: down.Start, End: down.End, Up: up.Figures, Down: down.Figures}
+	w = &Window{Start: down.Start, End: down.End, Up: up.Figures, Down: down.Figures}
 	w.RoundTrip = RoundTrip{Sent: w.Up.Expected + w.Up.Unknown, Returned: up.returned, RTT: down.trip, Spread: down.spread}
 	if !m.seen {
 		m.highest, m.lost = e.marked.highest, e.marked.lost

@@ -403,7 +403,7 @@ func TestReflectorTellsDirectionsByReports(t *testing.T) {
 		if !ok {
 			t.Fatal("no window after the end")
 		}
-		return r.e.Total(), w
+		return r.e.Total(), *w
 	}
 	s, w := play(true)
 	for name, f := range map[string][2]Figures{"call": {s.Up, s.Down}, "window": {w.Up, w.Down}} {

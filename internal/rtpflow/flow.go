@@ -1,6 +1,9 @@
 package rtpflow
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // flow is the final stage of one direction: it takes the fates of packets in
 // sequence order, each once, and keeps the figures of the running window and
@@ -18,7 +21,7 @@ type flow struct {
 
 	edges  []edge // cuts that the final stage has not reached, in order
 	turned int    // edges that the jitter has passed
-	closed []closedSpan
+	closed []*closedSpan
 	start  time.Duration // of the window that is becoming final
 	frame  time.Duration
 }
@@ -60,13 +63,12 @@ func (t *tripTally) add(d time.Duration) {
 	t.spread.Add(d)
 }
 
-func newFlow(c Config) flow {
-	return flow{
-		playout: newPlayoutBuffer(c.Playout),
-		frame:   c.Frame,
-		edges:   make([]edge, 0, 2),
-		closed:  make([]closedSpan, 0, 2),
-	}
+// open prepares a flow of zeroes. Do not make it return one: two of that size on
+// the stack of who makes a call would stay there for as long as the call.
+func (f *flow) open(c Config) {
+	f.playout = newPlayoutBuffer(c.Playout)
+	f.frame = c.Frame
+	f.edges = make([]edge, 0, 2)
 }
 
 // receive makes the next position a received packet whose transit time is
@@ -192,8 +194,8 @@ func (f *flow) close() {
 	for len(f.edges) > 0 && f.final >= f.edges[0].position {
 		e := &f.edges[0]
 		f.flush()
-		span := closedSpan{Span: Span{Start: f.start, End: e.at}, returned: f.window.returned}
-		span.Figures = f.window.figures()
+		span := &closedSpan{Span: Span{Start: f.start, End: e.at}, returned: f.window.returned}
+		f.window.fill(&span.Figures)
 		span.Bursts = f.windowBursts.figures(span.Expected, f.spacing())
 		span.Variation = f.windowSpread.Quantiles()
 		f.describe(&span.Figures)
@@ -215,14 +217,11 @@ func (f *flow) close() {
 	}
 }
 
-// next takes the oldest closed window.
-func (f *flow) next() (closedSpan, bool) {
-	if len(f.closed) == 0 {
-		return closedSpan{}, false
-	}
+// next takes the oldest closed window, of which there must be one.
+func (f *flow) next() *closedSpan {
 	span := f.closed[0]
-	f.closed = append(f.closed[:0], f.closed[1:]...)
-	return span, true
+	f.closed = slices.Delete(f.closed, 0, 1)
+	return span
 }
 
 // total gives the figures of the call as far as they are final.
@@ -233,7 +232,8 @@ func (f *flow) total() Figures {
 	for i := range f.edges {
 		sum.merge(&f.edges[i].after)
 	}
-	t := sum.figures()
+	var t Figures
+	sum.fill(&t)
 	t.Bursts = f.callBursts.figures(t.Expected, f.spacing())
 	t.Variation = quantiles(&f.callSpread, &f.windowSpread)
 	f.describe(&t)
@@ -273,8 +273,9 @@ func (t *tally) merge(o *tally) {
 	t.jitter.merge(&o.jitter)
 }
 
-func (t *tally) figures() Figures {
-	f := Figures{
+// fill sets what is counted.
+func (t *tally) fill(f *Figures) {
+	*f = Figures{
 		Expected:        t.received + t.lost,
 		Received:        t.received,
 		Lost:            t.lost,
@@ -292,5 +293,4 @@ func (t *tally) figures() Figures {
 	if t.received > 0 {
 		f.Playout.Mean = time.Duration(t.depth / t.received)
 	}
-	return f
 }

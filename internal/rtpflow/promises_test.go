@@ -78,7 +78,7 @@ func sizeOf(e *Echo) uintptr {
 	return unsafe.Sizeof(*e) + unsafe.Sizeof(*e.down) + unsafe.Sizeof(*e.up) +
 		uintptr(cap(e.down.ring))*unsafe.Sizeof(pending{}) + uintptr(cap(e.down.stamps))*unsafe.Sizeof(Stamp{}) +
 		uintptr(cap(e.down.edges)+cap(e.up.edges))*unsafe.Sizeof(edge{}) +
-		uintptr(cap(e.down.closed)+cap(e.up.closed))*unsafe.Sizeof(closedSpan{}) + uintptr(cap(e.marks))*unsafe.Sizeof(mark{}) +
+		uintptr(cap(e.marks))*unsafe.Sizeof(mark{}) +
 		4*uintptr(cap(e.up.journeys.window.values)+cap(e.up.journeys.call.values))
 }
 

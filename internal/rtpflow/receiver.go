@@ -128,7 +128,6 @@ func NewReceiver(c Config) *Receiver {
 		size *= 2
 	}
 	r := &Receiver{
-		flow:      newFlow(c),
 		config:    c,
 		perTick:   1e9 / float64(c.ClockRate),
 		grace:     int64(c.Grace),
@@ -140,13 +139,15 @@ func NewReceiver(c Config) *Receiver {
 		size:      size,
 		deadline:  math.MaxInt64,
 	}
+	r.open(c)
 	r.plain.perNS = float64(c.ClockRate) / 1e9
 	return r
 }
 
 // Packet accounts for one datagram that arrived at the given time. at may go
 // back by the scheduler's noise, never by a clock step. It must not allocate, but
-// once, when the first packet is missing or overtaken (room).
+// once, when the first packet is missing or overtaken (room), and where it closes a
+// window.
 func (r *Receiver) Packet(at time.Duration, raw []byte) (a Arrival) {
 	if r.even && len(raw) >= headerSize {
 		head := (*[headerSize]byte)(raw)
@@ -221,11 +222,12 @@ func (r *Receiver) Cut(at time.Duration) {
 // Closed returns the next window whose packets are all final, in order. Ask
 // after each Packet, Tick or Cut, or at leisure: windows wait.
 func (r *Receiver) Closed() (Span, bool) {
-	closed, ok := r.next()
-	if ok {
-		r.attest(&closed.Figures)
+	if len(r.closed) == 0 {
+		return Span{}, false
 	}
-	return closed.Span, ok
+	span := r.next()
+	r.attest(&span.Figures)
+	return span.Span, true
 }
 
 // Finish ends the stream: missing packets are lost, and the running window

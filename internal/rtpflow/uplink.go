@@ -48,8 +48,9 @@ type uplink struct {
 }
 
 func newUplink(c Config) *uplink {
-	u := &uplink{flow: newFlow(c), grace: int64(c.Grace), stamping: c.StampID != 0, transit: transits{position: -1}}
-	u.journeys = tripTally{window: newSamples(windowSamples), call: newSamples(callSamples)}
+	u := &uplink{grace: int64(c.Grace), stamping: c.StampID != 0, transit: transits{position: -1}}
+	u.open(c)
+	u.journeys.window, u.journeys.call = newSamples(windowSamples), newSamples(callSamples)
 	if !u.stamping {
 		u.timestamp = make([]uint32, ringBits)
 	}

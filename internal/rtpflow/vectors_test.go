@@ -48,7 +48,8 @@ func TestBurstVectors(t *testing.T) {
 				t.Fatalf("got Gmin %d, want %d", v.Gmin, Gmin)
 			}
 			frame := time.Duration(v.PtimeMS) * time.Millisecond
-			f := newFlow(Config{Frame: frame, Playout: FixedPlayout(40 * time.Millisecond)})
+			var f flow
+			f.open(Config{Frame: frame, Playout: FixedPlayout(40 * time.Millisecond)})
 			for i, c := range v.Pattern {
 				at := int64(i) * int64(frame)
 				switch c {
