@@ -13,10 +13,10 @@ import (
 type limits struct{ good, bad, points int }
 
 const (
-	trimStep    = 64      // most that one call drops of each kind, so that a transaction stays small
-	trimAll     = 1 << 62 // no such bound
-	shrink      = 0.8     // of the numbers, when the file is too large
-	regrow      = 1.25    // when it is far from that
+	trimStep    = 64          // most that one call drops of each kind, so that a transaction stays small
+	trimAll     = math.MaxInt // no such bound
+	shrink      = 0.8         // of the numbers, when the file is too large
+	regrow      = 1.25        // when it is far from that
 	farFromFull = 0.6
 	least       = 0.02 // under which whole targets are dropped instead
 )

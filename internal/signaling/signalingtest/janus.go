@@ -36,7 +36,7 @@ type Janus struct {
 	release, stop sync.Once
 
 	mu       sync.Mutex
-	sessions map[int]*janusSession
+	sessions map[int64]*janusSession
 	created  int
 	ends     int
 	conns    map[net.Conn]bool
@@ -73,8 +73,8 @@ var JanusGarbage = map[string]signaling.Kind{
 // janusSession is what the gateway knows of one session. Its events wait for a
 // poll, or for the WebSocket that it was made on.
 type janusSession struct {
-	id     int
-	handle int
+	id     int64
+	handle int64
 	events chan map[string]any
 	over   chan struct{}
 	end    func() // of what answered; may be nil
@@ -88,7 +88,7 @@ func NewJanus(t testing.TB, c JanusConfig) *Janus {
 		offers:   make(chan string, 64),
 		released: make(chan struct{}),
 		stopped:  make(chan struct{}),
-		sessions: make(map[int]*janusSession),
+		sessions: make(map[int64]*janusSession),
 		conns:    make(map[net.Conn]bool),
 	}
 	j.server = httptest.NewUnstartedServer(http.HandlerFunc(j.serve))
@@ -184,7 +184,7 @@ func (j *Janus) ForgetSessions() {
 }
 
 // forget ends a session; the mutex is held.
-func (j *Janus) forget(id int) {
+func (j *Janus) forget(id int64) {
 	if s := j.sessions[id]; s != nil {
 		if s.end != nil {
 			s.end()
@@ -224,11 +224,11 @@ func (j *Janus) serve(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	id := func(n int) int {
+	id := func(n int) int64 {
 		if len(parts) <= n {
 			return 0
 		}
-		v, _ := strconv.Atoi(parts[n])
+		v, _ := strconv.ParseInt(parts[n], 10, 64)
 		return v
 	}
 	if r.Method == http.MethodGet {
@@ -271,7 +271,7 @@ func (j *Janus) event(request, m map[string]any) {
 }
 
 // poll answers a long poll, at once when there is something to say.
-func (j *Janus) poll(w http.ResponseWriter, r *http.Request, id int) {
+func (j *Janus) poll(w http.ResponseWriter, r *http.Request, id int64) {
 	q := r.URL.Query()
 	j.mu.Lock()
 	s := j.sessions[id]
@@ -343,7 +343,7 @@ func (j *Janus) socket(w http.ResponseWriter, r *http.Request) {
 		defer writing.Unlock()
 		_ = conn.Write(ctx, websocket.MessageText, []byte(strings.TrimSpace(b.String()))) // the client may be gone
 	}
-	mine := map[int]bool{}
+	mine := map[int64]bool{}
 	for {
 		_, text, err := conn.Read(ctx)
 		if err != nil {
@@ -355,7 +355,7 @@ func (j *Janus) socket(w http.ResponseWriter, r *http.Request) {
 		}
 		go j.handle(request, func(m map[string]any) {
 			if request["janus"] == "create" && m["janus"] == "success" {
-				id := m["data"].(map[string]any)["id"].(int)
+				id := m["data"].(map[string]any)["id"].(int64)
 				writing.Lock()
 				mine[id] = true
 				writing.Unlock()
@@ -374,7 +374,7 @@ func (j *Janus) socket(w http.ResponseWriter, r *http.Request) {
 }
 
 // forward sends the events of a session on its WebSocket.
-func (j *Janus) forward(ctx context.Context, id int, say func(map[string]any)) {
+func (j *Janus) forward(ctx context.Context, id int64, say func(map[string]any)) {
 	j.mu.Lock()
 	s := j.sessions[id]
 	j.mu.Unlock()
@@ -413,9 +413,9 @@ func connOf(r *http.Request) net.Conn {
 	return c
 }
 
-func number(m map[string]any, key string) int {
+func number(m map[string]any, key string) int64 {
 	n, _ := m[key].(float64)
-	return int(n)
+	return int64(n)
 }
 
 // failure is an error of the API.
@@ -429,7 +429,7 @@ func (j *Janus) handle(request map[string]any, say func(map[string]any)) {
 	j.heard = append(j.heard, request)
 	j.mu.Unlock()
 	text := func(key string) string { s, _ := request[key].(string); return s }
-	success := func(id int) map[string]any {
+	success := func(id int64) map[string]any {
 		return map[string]any{"janus": "success", "transaction": request["transaction"], "data": map[string]any{"id": id}}
 	}
 	refuse := j.config.Refuse
@@ -470,12 +470,13 @@ func (j *Janus) handle(request map[string]any, say func(map[string]any)) {
 	}
 }
 
-func (j *Janus) create() int {
+func (j *Janus) create() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.created++
-	id := 1<<52 + j.created // ids have up to 53 bits
-	j.sessions[id] = &janusSession{id: id, handle: 1<<51 + j.created, events: make(chan map[string]any, 64), over: make(chan struct{})}
+	n := int64(j.created)
+	id := 1<<52 + n // ids have up to 53 bits
+	j.sessions[id] = &janusSession{id: id, handle: 1<<51 + n, events: make(chan map[string]any, 64), over: make(chan struct{})}
 	return id
 }
 
