@@ -208,11 +208,13 @@ func (c *call) noteRoute(route peer.Route) {
 		Local: Endpoint(route.Local), Remote: Endpoint(route.Remote), Relayed: route.Relayed,
 		DSCP: stats.DSCP, TTL: stats.TTL,
 	}
-	c.result.Route = r
 	text := fmt.Sprintf("%s %v ↔ %s %v", r.Local.Type, r.Local.Address, r.Remote.Type, r.Remote.Address)
 	if r.Relayed {
 		r.Server, r.Transport = route.Server.String(), string(route.Server.Transport)
 		text += ", through " + r.Server
+	}
+	if old := c.result.Route; old == nil || *old != *r {
+		c.result.Route = r // else the windows of hours share one
 	}
 	if stats.RoleConflict {
 		text += ", after a conflict of ICE roles"

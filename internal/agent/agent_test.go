@@ -149,7 +149,23 @@ func TestClosing(t *testing.T) {
 			}
 		})
 	})
-	t.Run("cuts off what does not end in time, and names what does not end at all", func(t *testing.T) {
+	t.Run("cuts off what does not end in time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLine()
+			l.fate = func(target string, n int) fate { return fate{deaf: target == "deaf"} }
+			a, w := start(t, l, Plan{Jobs: []Job{lasting("talks", time.Hour), lasting("deaf", time.Hour)}})
+			time.Sleep(time.Minute)
+			began := time.Now()
+			end(t, a, w)
+			if took := time.Since(began); took != 10*time.Second {
+				t.Errorf("it took %v, want the grace", took)
+			}
+			if w.dropped != 1 || w.count[probe.Good] != 1 || len(w.count) != 1 {
+				t.Errorf("%d calls were dropped and the others counted as %v", w.dropped, w.count)
+			}
+		})
+	})
+	t.Run("names what does not end at all", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLine()
 			l.fate = func(target string, n int) fate { return fate{stuck: target == "stuck"} }

@@ -38,6 +38,7 @@ type fate struct {
 	hangs   bool // until it is interrupted
 	stuck   bool // for two hours, whatever anybody says
 	untried bool
+	deaf    bool // does not hear that it is to end, but hears that it is interrupted
 }
 
 // placed is a call as the line saw it; times since the line began.
@@ -142,6 +143,9 @@ func (f fate) run(ctx context.Context, t probe.Target, p *placed) (*probe.Result
 	case f.stuck:
 		time.Sleep(2 * time.Hour)
 		return result(probe.Failed, probe.CodeTimeout)
+	case f.deaf:
+		<-ctx.Done()
+		return result(probe.Failed, probe.CodeCanceled)
 	case f.hangs && !wait(t.Timeout):
 		return result(probe.Failed, probe.CodeCanceled)
 	case f.hangs:

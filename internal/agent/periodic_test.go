@@ -123,6 +123,27 @@ func TestATargetThatHangsDelaysNoOther(t *testing.T) {
 	}
 }
 
+// The place of a call that ought to have ended by itself goes to others.
+func TestACallThatNeverEndsLosesItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine()
+		l.fate = func(target string, n int) fate { return fate{stuck: target == "stuck"} }
+		stuck, other := periodic("stuck", time.Minute, 10*time.Second), periodic("other", time.Minute, 10*time.Second)
+		a, w := start(t, l, Plan{Jobs: []Job{stuck, other}, Budget: Budget{ParallelCalls: 1}})
+		time.Sleep(time.Hour)
+		if n := len(l.of("stuck")); n != 1 {
+			t.Errorf("a target whose call has not ended was called %d times", n)
+		}
+		// Its deadlines are over after a minute, and a minute more is its reserve.
+		if n := len(l.of("other")); n < 57 {
+			t.Errorf("the other was called %d times in an hour", n)
+		}
+		l.turn(nil)
+		time.Sleep(2 * time.Hour)
+		end(t, a, w)
+	})
+}
+
 func TestTheBudgetOfParallelCallsHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine()
@@ -196,6 +217,17 @@ func TestCallsAfterABadOne(t *testing.T) {
 			if s := a.Status(); s.Retests != 2 || s.RetestsDenied != 0 {
 				t.Errorf("got %d calls beside the schedule, %d denied; want 2 and none", s.Retests, s.RetestsDenied)
 			}
+			end(t, a, w)
+		})
+	})
+	t.Run("are not placed because this host is busy", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLine()
+			l.fate = func(string, int) fate { return fate{noisy: true} }
+			job := periodic("branch", time.Minute, 10*time.Second)
+			a, w := start(t, l, Plan{Jobs: []Job{job}})
+			time.Sleep(10 * time.Minute)
+			onSlots(t, l, job, 10*time.Minute)
 			end(t, a, w)
 		})
 	})
