@@ -14,19 +14,20 @@ type check struct {
 
 // checks looks at the whole run.
 func checks(p plan, samples []sample, e ending) []check {
-	// Whoever warms up grows: what must be flat is compared from then on.
-	early := samples[len(samples)/5 : 2*len(samples)/5]
+	// Until then memory grows that is bounded: the windows of calls that stay up, of
+	// which the last 720 are kept, and the series of metrics.
+	early := samples[2*len(samples)/5 : 3*len(samples)/5]
 	late := samples[4*len(samples)/5:]
 	flat := func(name, format string, unit, leeway float64, pick func([]sample, func(*sample) float64) float64, of func(*sample) float64) check {
 		from, to := pick(early, of)/unit, pick(late, of)/unit
 		limit := from*1.1 + leeway/unit
-		return check{name + ", second fifth and last", fmt.Sprintf(format+" → "+format, from, to), fmt.Sprintf("at most "+format, limit), to <= limit}
+		return check{name + ", third fifth and last", fmt.Sprintf(format+" → "+format, from, to), fmt.Sprintf("at most "+format, limit), to <= limit}
 	}
 	const mi = 1 << 20
 	list := []check{
-		flat("heap left after collections, MiB", "%.1f", mi, 8*mi, least, func(s *sample) float64 { return s.sum("go_memstats_heap_inuse_bytes") }),
-		flat("resident memory of the agent, MiB", "%.1f", mi, 16*mi, median, func(s *sample) float64 { return float64(s.agent.Resident) }),
-		flat("resident memory of the echo, MiB", "%.1f", mi, 16*mi, median, func(s *sample) float64 { return float64(s.echo.Resident) }),
+		flat("heap left after collections, MiB", "%.1f", mi, 4*mi, least, func(s *sample) float64 { return s.sum("go_memstats_heap_inuse_bytes") }),
+		flat("memory of the agent, MiB", "%.1f", mi, 8*mi, median, func(s *sample) float64 { return float64(s.agent.Own) }),
+		flat("memory of the echo, MiB", "%.1f", mi, 8*mi, median, func(s *sample) float64 { return float64(s.echo.Own) }),
 		flat("goroutines", "%.0f", 1, 40, median, func(s *sample) float64 { return s.sum("go_goroutines") }),
 		flat("open files of the agent", "%.0f", 1, 8, median, func(s *sample) float64 { return float64(s.agentFiles.all) }),
 		flat("open sockets of the agent", "%.0f", 1, 8, median, func(s *sample) float64 { return float64(s.agentFiles.sockets) }),
@@ -136,13 +137,16 @@ func counts(p plan, samples []sample, e ending) []check {
 }
 
 // lasting looks at the calls that stay up: each must be the first of its target
-// and have measured at all times.
+// and have measured at all times, a window every second.
 func lasting(p plan, samples []sample) check {
+	last := &samples[len(samples)-1]
 	var ended float64
+	fewest := last.at.Seconds()
 	gaps := 0
 	for i := range p.lasting {
 		name := fmt.Sprintf("lasting-%02d", i)
-		ended += samples[len(samples)-1].sum("earshot_calls_total", name)
+		ended += last.sum("earshot_calls_total", name)
+		fewest = min(fewest, last.windows(name))
 		before, since := samples[0].windows(name), samples[0].at
 		for j := range samples {
 			if now := samples[j].windows(name); now > before {
@@ -152,9 +156,10 @@ func lasting(p plan, samples []sample) check {
 			}
 		}
 	}
-	age := samples[len(samples)-1].at
+	least := 0.98*last.at.Seconds() - 15 // the first begin within 5 s, and a window closes when the fate of its packets is known
 	return check{
-		"calls that stay up: age at the end, ended, samples without a new window for 20 s",
-		fmt.Sprintf("%v, %.0f, %d", age.Round(time.Second), ended, gaps), "0 ended, 0 without", ended == 0 && gaps == 0,
+		"calls that stay up: age at the end, fewest windows, ended, samples without a new window for 20 s",
+		fmt.Sprintf("%v, %.0f, %.0f, %d", last.at.Round(time.Second), fewest, ended, gaps),
+		fmt.Sprintf("at least %.0f windows, 0 ended, 0 without", least), fewest >= least && ended == 0 && gaps == 0,
 	}
 }

@@ -24,7 +24,7 @@ func course() []sample {
 			}
 			for name, value := range map[string]int{
 				"calls_total": calls, "calls_good_total": calls, "calls_degraded_total": 0, "calls_untrusted_total": 0,
-				"windows_total": int(at / (5 * time.Second)), "windows_unscored_total": 0, "windows_untrusted_total": 0,
+				"windows_total": int(at / time.Second), "windows_unscored_total": 0, "windows_untrusted_total": 0,
 				"schedule_skipped_total": 0, "schedule_late_seconds": 0,
 			} {
 				text += fmt.Sprintf("earshot_%s{target=%q} %d\n", name, target, value)
@@ -66,14 +66,14 @@ func TestEachCheckSeesWhatItIsFor(t *testing.T) {
 		}, "heap left"},
 		{"the agent's memory grows", func(all []sample, _ *ending) {
 			for i := range all {
-				all[i].agent.Resident = 1e8 + int64(i)*1e6
+				all[i].agent.Own = 1e8 + int64(i)*1e6
 			}
-		}, "resident memory of the agent"},
+		}, "memory of the agent"},
 		{"the echo's memory grows", func(all []sample, _ *ending) {
 			for i := range all {
-				all[i].echo.Resident = 1e8 + int64(i)*1e6
+				all[i].echo.Own = 1e8 + int64(i)*1e6
 			}
-		}, "resident memory of the echo"},
+		}, "memory of the echo"},
 		{"goroutines are left", func(all []sample, _ *ending) {
 			for i := range all {
 				all[i].set("go_goroutines", "", 300+float64(i)*4)
@@ -110,7 +110,12 @@ func TestEachCheckSeesWhatItIsFor(t *testing.T) {
 		}, "calls that stay up"},
 		{"a lasting call stops measuring", func(all []sample, _ *ending) {
 			for i := 40; i < 60; i++ {
-				all[i].set("earshot_windows_total", "lasting-00", 240)
+				all[i].set("earshot_windows_total", "lasting-00", 1200)
+			}
+		}, "calls that stay up"},
+		{"a lasting call leaves windows out", func(all []sample, _ *ending) {
+			for i := range all {
+				all[i].set("earshot_windows_total", "lasting-00", float64(all[i].at/(2*time.Second)))
 			}
 		}, "calls that stay up"},
 		{"the agent ends with an error", func(_ []sample, e *ending) { e.agentErr = errors.New("exit status 2") }, "end on SIGTERM"},

@@ -17,7 +17,7 @@ import (
 	"github.com/earshot-voip/earshot/bench/internal/rig"
 )
 
-var minutes = flag.Float64("minutes", 31, "how long to run; the first fifth warms up")
+var minutes = flag.Float64("minutes", 31, "how long to run; the first two fifths warm up")
 
 func main() {
 	rig.Bench{
@@ -65,9 +65,10 @@ func run(ctx context.Context, o rig.Options, r *rig.Report) error {
 // write makes the page: what was run, the table, and what is not as it must be.
 func write(r *rig.Report, p plan, samples []sample, e ending) {
 	last := samples[len(samples)-1]
-	r.Text("`earshot agent` with %d targets that are called every %v for %v (half with PCMU, half with Opus), %d whose call stays up, and %d whose call is "+
-		"renewed every minute, against one `earshot echo`, two processes on loopback, for %v. The history is on disk. *Heap* is the least in use within the "+
-		"samples of a row: what is left after a collection. Rows are the medians of samples every %v, memory their maximum.",
+	r.Text("`earshot agent` with %d targets that are called every %v for %v (half with PCMU, half with Opus), %d whose call stays up and has a window every "+
+		"second, and %d whose call is renewed every minute, against one `earshot echo`, two processes on loopback, for %v. *Agent* and *echo* are the memory "+
+		"of their own (anonymous), the most of samples every %v; *files* is what the agent maps, its program and the history on disk, which grows to its "+
+		"bound and can be given up at any time. *Heap* is the least in use, what is left after a collection. The others are medians.",
 		p.periodic, p.every, p.duration, p.lasting, p.renewed, p.length.Round(time.Second), p.pause)
 	table(r, samples, p)
 	r.Section("What must hold")
@@ -96,18 +97,19 @@ func table(r *rig.Report, samples []sample, p plan) {
 		}
 		lines = append(lines, []string{
 			part[len(part)-1].at.Round(time.Second).String(),
-			mib(most(part, func(s *sample) float64 { return float64(s.agent.Resident) })),
+			mib(most(part, func(s *sample) float64 { return float64(s.agent.Own) })),
 			mib(least(part, func(s *sample) float64 { return s.sum("go_memstats_heap_inuse_bytes") })),
 			fmt.Sprintf("%.0f", median(part, func(s *sample) float64 { return s.sum("go_goroutines") })),
 			fmt.Sprintf("%.0f", median(part, func(s *sample) float64 { return float64(s.agentFiles.all) })),
 			fmt.Sprintf("%.0f", median(part, func(s *sample) float64 { return float64(s.agentFiles.sockets) })),
 			fmt.Sprintf("%.0f", median(part, func(s *sample) float64 { return s.sum("earshot_agent_calls_running") })),
 			fmt.Sprintf("%.0f", part[len(part)-1].calls()),
-			mib(most(part, func(s *sample) float64 { return float64(s.echo.Resident) })),
+			mib(median(part, func(s *sample) float64 { return float64(s.agent.Resident - s.agent.Own) })),
+			mib(most(part, func(s *sample) float64 { return float64(s.echo.Own) })),
 			fmt.Sprintf("%.0f", median(part, func(s *sample) float64 { return float64(s.echoFiles.all) })),
 		})
 	}
-	r.Table([]string{"until", "agent MiB", "heap MiB", "goroutines", "files", "sockets", "calls up", "calls ended", "echo MiB", "echo files"}, lines)
+	r.Table([]string{"until", "agent MiB", "heap MiB", "goroutines", "files", "sockets", "calls up", "calls ended", "files MiB", "echo MiB", "echo files"}, lines)
 }
 
 func mib(bytes float64) string { return fmt.Sprintf("%.1f", bytes/(1<<20)) }

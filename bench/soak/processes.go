@@ -69,7 +69,7 @@ func (p plan) config(url string) string {
 		fmt.Fprintf(&b, "- {name: periodic-%03d, url: %q, codec: %s}\n", i, url, codec)
 	}
 	for i := range p.lasting {
-		fmt.Fprintf(&b, "- {name: lasting-%02d, url: %q, mode: continuous, renew: 4h}\n", i, url)
+		fmt.Fprintf(&b, "- {name: lasting-%02d, url: %q, mode: continuous, renew: 4h, window: 1s}\n", i, url)
 	}
 	for i := range p.renewed {
 		fmt.Fprintf(&b, "- {name: renewed-%02d, url: %q, mode: continuous, renew: 1m}\n", i, url)

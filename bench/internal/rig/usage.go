@@ -7,6 +7,7 @@ type Usage struct {
 	At       time.Time
 	CPU      time.Duration // user and system
 	Resident int64         // bytes
+	Own      int64         // of these, what is in no file: the rest can be given up and read again
 }
 
 // Load is the share of one core that a process used between two moments, and

@@ -31,9 +31,32 @@ func usageOf(pid int) (Usage, error) {
 			return Usage{}, fmt.Errorf("read the usage of a process: %w", err)
 		}
 	}
+	own, err := anonymous(pid)
+	if err != nil {
+		return Usage{}, err
+	}
 	return Usage{
 		At:       time.Now(),
 		CPU:      time.Duration(values[0]+values[1]) * clockTick,
 		Resident: values[2] * int64(os.Getpagesize()),
+		Own:      own,
 	}, nil
+}
+
+// anonymous is the resident memory of a process that maps no file.
+func anonymous(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the usage of a process: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("read the usage of a process: %w", err)
+			}
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("read the usage of a process: no RssAnon in /proc/%d/status", pid)
 }
