@@ -146,8 +146,9 @@ func NewReceiver(c Config) *Receiver {
 
 // Packet accounts for one datagram that arrived at the given time. at may go
 // back by the scheduler's noise, never by a clock step. It must not allocate, but
-// once, when the first packet is missing or overtaken (room), and where it closes a
-// window.
+// once, when the first packet is missing or overtaken (room), where it closes a
+// window, and a few times at the start, when a histogram meets a new magnitude or
+// the round-trip times of an Echo need more room.
 func (r *Receiver) Packet(at time.Duration, raw []byte) (a Arrival) {
 	if r.even && len(raw) >= headerSize {
 		head := (*[headerSize]byte)(raw)

@@ -12,6 +12,8 @@ const (
 	// window of 5 s, and of a call of 20 s, at 50 a second.
 	windowSamples = 256
 	callSamples   = 1024
+	// firstSamples is what there is room for at first; it doubles when it is full.
+	firstSamples = 128
 )
 
 // samples keeps durations for quantiles of them, in constant memory. As long as
@@ -22,13 +24,17 @@ type samples struct {
 	count          int64
 	sum            time.Duration
 	min, max, last time.Duration
+	most           int   // values that are kept
 	stride         int64 // one of so many is kept
 	values         []uint32
 }
 
-func newSamples(size int) samples { return samples{stride: 1, values: make([]uint32, 0, size)} }
+func newSamples(most int) samples {
+	return samples{most: most, stride: 1, values: make([]uint32, 0, firstSamples)}
+}
 
-// add counts one duration. Negative ones count as 0.
+// add counts one duration. Negative ones count as 0. It allocates where the room
+// doubles.
 func (s *samples) add(d time.Duration) {
 	d = max(d, 0)
 	if d < s.min || s.count == 0 {
@@ -39,7 +45,7 @@ func (s *samples) add(d time.Duration) {
 	s.sum += d
 	if s.count%s.stride == 0 {
 		if len(s.values) == cap(s.values) {
-			s.thin()
+			s.makeRoom()
 		}
 		if s.count%s.stride == 0 {
 			s.values = append(s.values, uint32(min((d+sampleUnit/2)/sampleUnit, 1<<32-1)))
@@ -48,8 +54,13 @@ func (s *samples) add(d time.Duration) {
 	s.count++
 }
 
-// thin drops every other kept duration.
-func (s *samples) thin() {
+// makeRoom doubles the room, or drops every other kept duration.
+func (s *samples) makeRoom() {
+	if n := len(s.values); n < s.most {
+		s.values = slices.Grow(s.values, min(n, s.most-n))
+		s.values = s.values[:n:min(cap(s.values), s.most)]
+		return
+	}
 	half := len(s.values) / 2
 	for i := range half {
 		s.values[i] = s.values[2*i]
@@ -58,7 +69,7 @@ func (s *samples) thin() {
 	s.stride *= 2
 }
 
-func (s *samples) reset() { *s = samples{stride: 1, values: s.values[:0]} }
+func (s *samples) reset() { *s = samples{most: s.most, stride: 1, values: s.values[:0]} }
 
 // quantiles sorts a copy: it is for the end of a window or a call, not for each
 // packet. A quantile p is the value of rank ceil(p·n).
