@@ -2,7 +2,7 @@ package config
 
 // History says where finished calls are kept and how many.
 type History struct {
-	Path    string `yaml:"path,omitempty"`     // folder; empty: in memory, lost at the end
+	Path    string `yaml:"path,omitempty"`     // folder; empty: one that is removed at the end
 	MaxSize Size   `yaml:"max_size,omitempty"` // on disk; default 256 MiB
 	// Kept per target at most; the defaults are those of the history.
 	GoodCalls int `yaml:"good_calls,omitempty"`
