@@ -40,6 +40,9 @@ func TestAPlanThatIsReplaced(t *testing.T) {
 				t.Errorf("%s: got %v", name, got)
 			}
 		}
+		if last := a.Status().Jobs[3].Last; last == nil || last.ID != l.of("changes")[0].id {
+			t.Errorf("a job that changed forgot its last call: %+v", last)
+		}
 		time.Sleep(10 * time.Minute)
 		onSlots(t, l, stays, 20*time.Minute)
 		if n := len(l.of("changes")); n != 2 {

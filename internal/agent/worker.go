@@ -12,10 +12,10 @@ import (
 type worker struct {
 	agent  *Agent
 	job    Job
-	before <-chan struct{} // closed when the worker that had the name before is done; nil: none had
-	quit   chan struct{}   // closed: end all calls, and then this
-	done   chan struct{}   // closed: nothing is left
-	added  bool            // observers know of the job; of the goroutine that runs the worker
+	before *worker       // had the name before, and is awaited; nil: none had, or it is done
+	quit   chan struct{} // closed: end all calls, and then this
+	done   chan struct{} // closed: nothing is left
+	added  bool          // observers know of the job; of the goroutine that runs the worker
 
 	// telling is held while observers are told: for one job they are called one
 	// after the other. It is taken before mu, and mu is free meanwhile: an observer
@@ -33,13 +33,19 @@ type worker struct {
 
 // newWorker returns a worker that is to begin when before, if not nil, is done.
 func (a *Agent) newWorker(j Job, before *worker) *worker {
-	w := &worker{agent: a, job: j, quit: make(chan struct{}), done: make(chan struct{}), next: never}
-	if before != nil {
-		before.mu.Lock()
-		defer before.mu.Unlock()
-		w.before, w.last, w.skipped = before.done, before.last, before.skipped
+	return &worker{agent: a, job: j, before: before, quit: make(chan struct{}), done: make(chan struct{}), next: never}
+}
+
+// succeed waits for the worker before to be done, and goes on where it ended.
+func (w *worker) succeed() {
+	if w.before == nil {
+		return
 	}
-	return w
+	<-w.before.done
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last, w.skipped = w.before.last, w.before.skipped
+	w.before = nil
 }
 
 // stop ends the worker's calls and then the worker. It does not wait. gone is
@@ -64,9 +70,7 @@ func (w *worker) stopping() bool {
 // run is the worker's goroutine.
 func (w *worker) run() {
 	defer close(w.done)
-	if w.before != nil {
-		<-w.before
-	}
+	w.succeed()
 	if !w.added {
 		w.add()
 	}
