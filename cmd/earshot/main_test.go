@@ -83,7 +83,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
-		Deadline:            time.Now().Add(6 * patience), // a program that hangs ends its script, not the run
+		Deadline:            time.Now().Add(15 * patience), // a program that hangs ends its script, not the run
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": runWithCode, "serve": serve, "json": checkJSON,
 			"begin": begin, "await": await, "ask": ask, "signal": sendSignal, "halt": halt,

@@ -49,6 +49,7 @@ type stream struct {
 	mu      sync.Mutex
 	waiting []byte
 	closed  bool
+	broken  error         // of writing, which closed the connection
 	more    chan struct{} // holds a token while waiting may have grown
 
 	lost    atomic.Uint64
@@ -121,7 +122,7 @@ func (s *stream) next() ([]byte, error) {
 		s.at = mono.Now()
 		s.upTo += n
 		if n == 0 && err != nil {
-			return nil, err
+			return nil, s.reason(err)
 		}
 	}
 }
@@ -190,10 +191,24 @@ func (s *stream) write() {
 			continue
 		}
 		if _, err := s.conn.Write(out); err != nil {
+			s.mu.Lock()
+			s.broken = err
+			s.mu.Unlock()
 			_ = s.conn.Close() // the reader is told
 			return
 		}
 	}
+}
+
+// reason is why reading ended: what broke writing, where that closed the
+// connection, else what the reader saw.
+func (s *stream) reason(read error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
+	return read
 }
 
 // closeGrace is how long closing waits for what was written last to leave: the

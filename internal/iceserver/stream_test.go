@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -165,4 +166,30 @@ func FuzzStream(f *testing.F) {
 			t.Errorf("%d bytes came out of %d", taken, len(wire))
 		}
 	})
+}
+
+// halfDead is a connection whose end shows in writing alone, as when a server is
+// gone and its last packets are still on their way.
+type halfDead struct {
+	net.Conn
+	closed chan struct{}
+}
+
+func (h halfDead) Read([]byte) (int, error)         { <-h.closed; return 0, net.ErrClosed }
+func (h halfDead) Write([]byte) (int, error)        { return 0, syscall.EPIPE }
+func (h halfDead) Close() error                     { close(h.closed); return nil }
+func (h halfDead) SetWriteDeadline(time.Time) error { return nil }
+func (h halfDead) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3478} }
+
+// A connection that broke in writing is no connection that this side closed: who
+// reads is told why, or a dead relay would pass for one that was given back.
+func TestABrokenWriteIsWhatTheReaderIsTold(t *testing.T) {
+	s := newStream(halfDead{closed: make(chan struct{})}, nil)
+	if _, err := s.WriteTo(channelData(0x4000, []byte{0x80, 0}), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.ReadFrom(make([]byte, maxFrame)); !errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v, want the broken pipe", err)
+	}
+	s.writing.Wait()
 }
