@@ -25,9 +25,9 @@ func readmeQueries(t *testing.T) []string {
 	return all
 }
 
-// answer says what a query of the README must answer on this stage. The query is
+// readmeAnswer says what a query of the README must answer on this stage. The query is
 // known by a part of it.
-type answer struct {
+type readmeAnswer struct {
 	part   string
 	native bool // for a Prometheus with native histograms alone
 	check  func(got []prometheustest.Series) error
@@ -58,7 +58,7 @@ func empty(got []prometheustest.Series) error {
 	return nil
 }
 
-var answers = []answer{
+var answers = []readmeAnswer{
 	{part: "unless count by (instance) (earshot_build_info)", check: empty},
 	{part: "(target, layer, code) (increase(earshot_calls_failed_total[15m])) > 0", check: func(got []prometheustest.Series) error {
 		if len(got) != 1 || got[0].Metric["target"] != "refused" || got[0].Metric["layer"] != "connect" || got[0].Metric["code"] == "" {
@@ -155,7 +155,7 @@ func (s *stage) checkReadme() {
 		s.t.Errorf("the README has %d queries, the suite %d answers", len(queries), len(answers))
 	}
 	for _, query := range queries {
-		i := slices.IndexFunc(answers, func(a answer) bool { return strings.Contains(query, a.part) })
+		i := slices.IndexFunc(answers, func(a readmeAnswer) bool { return strings.Contains(query, a.part) })
 		if i < 0 {
 			s.t.Errorf("no answer is known for %s", query)
 			continue
