@@ -157,6 +157,7 @@ func (a *Agent) forget(w *worker) {
 // same reports whether two jobs are the same, so that calls need not be
 // disturbed.
 func same(a, b Job) bool {
+	a, b = a.effective(), b.effective()
 	x, y := a.Target, b.Target
 	if (x.RootCAs == nil) != (y.RootCAs == nil) || x.RootCAs != nil && !x.RootCAs.Equal(y.RootCAs) {
 		return false

@@ -267,6 +267,19 @@ func TestWhatMakesJobsTheSame(t *testing.T) {
 	if !same(one, twin) {
 		t.Error("two equal jobs differ")
 	}
+	twin.Renew++
+	if !same(one, twin) {
+		t.Error("a job on schedule is not the same when lasting calls are renewed otherwise")
+	}
+	twin = one
+	still, stays := lasting("b", time.Hour), lasting("b", time.Hour)
+	stays.Every, stays.Target.Duration, stays.Target.Timeout = time.Hour, time.Hour, time.Hour
+	if !same(still, stays) {
+		t.Error("a lasting job is not the same when the schedule of others changes")
+	}
+	if stays.Renew++; same(still, stays) {
+		t.Error("a lasting job whose renewal changed counts as the same")
+	}
 	one.Target.RootCAs, twin.Target.RootCAs = pool(t, 1), pool(t, 1)
 	if !same(one, twin) {
 		t.Error("two pools with the same authority differ")

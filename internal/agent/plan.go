@@ -111,6 +111,16 @@ func (p Plan) BytesPerDay() int64 {
 
 const day = 24 * time.Hour
 
+// effective is the job without what its mode makes no use of.
+func (j Job) effective() Job {
+	if j.Mode == Continuous {
+		j.Every, j.Target.Duration, j.Target.Timeout = 0, 0, 0
+	} else {
+		j.Renew = 0
+	}
+	return j
+}
+
 // usual is how long a call takes that goes well.
 func (j Job) usual() time.Duration { return j.Target.WithDefaults().Duration + SetUp }
 
