@@ -55,6 +55,15 @@ func TestMediaWithoutEndTakesConstantMemory(t *testing.T) {
 		if len(c.result.Windows) != MaxWindows || told < windows-3 || c.result.WindowsDropped != told-MaxWindows {
 			t.Errorf("%d windows are kept, %d dropped, %d told of %d", len(c.result.Windows), c.result.WindowsDropped, told, windows)
 		}
+		spreads := 0
+		for _, w := range c.result.Windows {
+			if w.RTTs.Buckets != nil {
+				spreads++
+			}
+		}
+		if spreads > MaxSpreads || spreads == 0 {
+			t.Errorf("%d windows have histograms, want at most %d", spreads, MaxSpreads)
+		}
 		if total := x.total(); total.Up.Lost != 0 || total.Up.Evidence != rtpflow.EvidenceStamps || total.Down.Lost == 0 {
 			t.Errorf("got %d lost up, %d lost down by %v", total.Up.Lost, total.Down.Lost, total.Up.Evidence)
 		}
