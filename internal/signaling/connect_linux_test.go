@@ -189,7 +189,7 @@ func TestConnectTriesEveryAddress(t *testing.T) {
 		signalingtest.NoLeaks(t)
 		hangs := fullListener(t, [4]byte{127, 0, 0, 2})
 		tr := &signaling.Trace{Deadlines: patient, Resolver: signalingtest.NewResolver(t, resolver(t, "127.0.0.2", "127.0.0.3", "127.0.0.4"))}
-		tr.Deadlines.Connect = 600 * time.Millisecond // more than two head starts of 250 ms
+		tr.Deadlines.Connect = 3 * time.Second // more than two head starts of 250 ms
 		err := dialFails(t, tr, context.Background(), "many.example:"+portOf(hangs))
 		var connect *signaling.ConnectError
 		if !errors.As(err, &connect) {
