@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/earshot-voip/earshot/internal/mono"
@@ -53,10 +52,7 @@ type Dialer struct {
 	trace     *signaling.Trace
 	deadlines signaling.Deadlines
 
-	leftovers sync.WaitGroup // sessions that failed dials may have left
-
-	mu     sync.Mutex
-	stayed []error // about sessions that may have stayed behind
+	leftovers signaling.Leftovers
 }
 
 var _ signaling.Dialer = (*Dialer)(nil)
@@ -127,10 +123,7 @@ func (d *Dialer) Dial(ctx context.Context, offer string) (signaling.Session, err
 
 // Close implements signaling.Dialer.
 func (d *Dialer) Close() error {
-	d.leftovers.Wait()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return errors.Join(d.stayed...)
+	return d.leftovers.Wait()
 }
 
 // tidy ends what a failed attempt may have left, behind the caller's back until
@@ -139,11 +132,5 @@ func (d *Dialer) tidy(a *attempt) {
 	if a.link == nil {
 		return
 	}
-	d.leftovers.Go(func() {
-		if err := a.undo(); err != nil {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.stayed = append(d.stayed, err)
-		}
-	})
+	d.leftovers.End(a.undo)
 }

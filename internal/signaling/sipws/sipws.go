@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -61,10 +60,7 @@ type Dialer struct {
 	trace     *signaling.Trace
 	deadlines signaling.Deadlines
 
-	leftovers sync.WaitGroup // calls that failed dials may have left
-
-	mu     sync.Mutex
-	stayed []error // about calls that may have stayed behind
+	leftovers signaling.Leftovers
 }
 
 var _ signaling.Dialer = (*Dialer)(nil)
@@ -180,10 +176,7 @@ func (d *Dialer) Dial(ctx context.Context, offer string) (signaling.Session, err
 
 // Close implements signaling.Dialer.
 func (d *Dialer) Close() error {
-	d.leftovers.Wait()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return errors.Join(d.stayed...)
+	return d.leftovers.Wait()
 }
 
 // tidy ends what a failed attempt may have left, behind the caller's back until
@@ -192,13 +185,7 @@ func (d *Dialer) tidy(a *attempt) {
 	if a.caller == nil {
 		return
 	}
-	d.leftovers.Go(func() {
-		if err := a.undo(); err != nil {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.stayed = append(d.stayed, err)
-		}
-	})
+	d.leftovers.End(a.undo)
 }
 
 // open connects to the server on a new socket.

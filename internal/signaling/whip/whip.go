@@ -50,11 +50,10 @@ type Dialer struct {
 	deadlines signaling.Deadlines
 	transport *http.Transport
 
-	leftovers sync.WaitGroup // sessions that failed dials may have left
+	leftovers signaling.Leftovers
 
-	mu     sync.Mutex
-	idle   *conn   // opened by ICEServers, for the next Dial
-	stayed []error // about sessions that may have stayed behind
+	mu   sync.Mutex
+	idle *conn // opened by ICEServers, for the next Dial
 }
 
 var _ signaling.Dialer = (*Dialer)(nil)
@@ -110,10 +109,7 @@ func (d *Dialer) Close() error {
 	if c := d.takeIdle(); c != nil {
 		c.close()
 	}
-	d.leftovers.Wait()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return errors.Join(d.stayed...)
+	return d.leftovers.Wait()
 }
 
 // tidy ends what a failed attempt may have left at the far end. Where that
@@ -123,13 +119,8 @@ func (d *Dialer) tidy(a *attempt) {
 		a.release()
 		return
 	}
-	d.leftovers.Go(func() {
-		err := a.undo()
-		a.release()
-		if err != nil {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.stayed = append(d.stayed, err)
-		}
+	d.leftovers.End(func() error {
+		defer a.release()
+		return a.undo()
 	})
 }
