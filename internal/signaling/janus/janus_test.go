@@ -243,3 +243,19 @@ func TestWhatIsNoGatewayIsToldByItsStatus(t *testing.T) {
 		})
 	}
 }
+
+// A gateway that takes the request for a session and says nothing may have made
+// one, which nobody can end without its id.
+func TestASessionThatIsNotAnsweredMayStayBehind(t *testing.T) {
+	over := make(chan struct{})
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-over }))
+	t.Cleanup(func() { close(over); silent.Close() })
+	deadlines := signaling.Deadlines{Answer: 200 * time.Millisecond, Hangup: 200 * time.Millisecond}
+	d, _, err := dial(t, janus.Options{URL: "janus+" + silent.URL, Trace: &signaling.Trace{Deadlines: deadlines}})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the deadline", err)
+	}
+	if err := d.Close(); err == nil || !strings.Contains(err.Error(), "a session may have stayed behind until the gateway forgets it") {
+		t.Errorf("close says %v, want that a session may have stayed", err)
+	}
+}
