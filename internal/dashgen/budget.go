@@ -32,7 +32,7 @@ func budgetRules() Group {
 	}
 	g.Rules = append(g.Rules, callsDegraded(),
 		burn("EarshotBudgetBurnsFast", Critical, 14.4, time.Hour, 5*time.Minute, "two days", 25*time.Minute),
-		burn("EarshotBudgetBurns", Warning, 6, 6*time.Hour, 30*time.Minute, "five days", 2*time.Hour),
+		burn("EarshotBudgetBurns", Warning, 6, 6*time.Hour, 30*time.Minute, "five days", 3*time.Hour),
 		burn("EarshotBudgetShrinks", Info, 1, 72*time.Hour, 6*time.Hour, "30 days", 24*time.Hour))
 	return g
 }
@@ -59,7 +59,11 @@ func callsDegraded() Rule {
 }
 
 // burn alerts when windows are bad at a multiple of the budget, in both ranges,
-// and enough of them were seen to say so.
+// and enough of them were seen to say so: some in the short range, and the target
+// was there at half of twelve moments of the long one. Without the latter, two bad
+// minutes of a Prometheus or a target that is two minutes old would be an hour's.
+// Numbers of windows would not do for that: calls beside the schedule make more
+// of them just when it goes badly.
 func burn(name string, s Severity, rate float64, long, short time.Duration, gone string, within time.Duration) Rule {
 	limit := rate * budget
 	enough := short / (5 * time.Second) / 5 // a fifth of the windows that a running call has
@@ -68,14 +72,15 @@ func burn(name string, s Severity, rate float64, long, short time.Duration, gone
 			q("%s > %.4g", badRatio(long), limit),
 			q("and on (%s) (%s > %.4g)", perTarget, badRatio(short), limit),
 			q("and on (%s) (increase(%s[%s]) + increase(%s[%s]) > %d)", perTarget,
-				c.WindowsScored, promTime(short), c.WindowsSilent, promTime(short), min(int64(enough), 100))),
+				c.WindowsScored, promTime(short), c.WindowsSilent, promTime(short), min(int64(enough), 100)),
+			q("and on (%s) (count_over_time(%s[%s:%s]) >= 6)", perTarget, c.WindowsScored, promTime(long), promTime(long/12))),
 		Alert: &Alert{
 			Name: name, Severity: s, Layer: "quality", Within: within, Keep: keepPage, Board: boardLevel,
 			Summary: "Calls to {{ $labels.target }}" + whereFrom + " are bad too often",
 			Description: "{{ $value | humanizePercentage }} of the windows of the last " + promTime(long) + " were bad, and it goes on. At this rate the budget of 30 days (" +
 				"1 % of windows) is gone in " + gone + ".",
 			Meaning: "Quality comes and goes: no single stretch is long enough for EarshotQualityCollapsed, or it is, again and again. Users meet it in " +
-				"many of their calls.",
+				"many of their calls. A target is judged this way when it has been watched for half of the last " + promTime(long) + "; until then only what is bad now alerts.",
 			Checks: []string{
 				"When is it bad? The Service level board shows the hours: office hours point to load, every few minutes to a flapping link or a scheduled job.",
 				"The same targets from several sites: the platform; all targets of one site: its link.",
