@@ -53,12 +53,19 @@ func run(ctx context.Context, o rig.Options, r *rig.Report) error {
 	if err != nil {
 		return errors.Join(err, s.last())
 	}
+	failed, err := s.failures(ctx)
+	if err != nil {
+		return errors.Join(err, s.last())
+	}
 	rig.Progress("ending")
 	end, err := s.end()
 	if err != nil {
 		return err
 	}
 	write(r, p, samples, end)
+	for _, f := range failed {
+		r.Complain("a call failed: %s", f.described())
+	}
 	return nil
 }
 
