@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,15 +48,26 @@ func (t *Trace) Lookup(ctx context.Context, network, address string) ([]netip.Ad
 	return t.resolve(ctx, &Hop{Address: address}, network, address)
 }
 
-// open does the resolve and connect steps of a new hop.
+// open does the resolve and connect steps of a new hop. After the set-up, when a
+// call is to be ended, it goes to the address that set-up reached, if that still
+// answers: it has the call, where others of the same name may not, and needs no
+// name service.
 func (t *Trace) open(ctx context.Context, network, address string) (*Hop, net.Conn, error) {
 	hop := &Hop{Address: address}
+	var before netip.AddrPort
 	t.mu.Lock()
-	if !t.sealed {
+	if t.sealed {
+		before = t.reached(address)
+	} else {
 		t.hops = append(t.hops, hop)
 	}
 	t.mu.Unlock()
 
+	if before.IsValid() {
+		if conn, err := t.connect(ctx, hop, []netip.AddrPort{before}); err == nil {
+			return hop, conn, nil
+		}
+	}
 	addresses, err := t.resolve(ctx, hop, network, address)
 	if err != nil {
 		return nil, nil, err
@@ -65,6 +77,16 @@ func (t *Trace) open(ctx context.Context, network, address string) (*Hop, net.Co
 		return nil, nil, err
 	}
 	return hop, conn, nil
+}
+
+// reached returns where the last hop to address led. t.mu is held.
+func (t *Trace) reached(address string) netip.AddrPort {
+	for _, hop := range slices.Backward(t.hops) {
+		if hop.Address == address && hop.Remote.IsValid() {
+			return hop.Remote
+		}
+	}
+	return netip.AddrPort{}
 }
 
 // record changes a hop, which Hops may be copying.

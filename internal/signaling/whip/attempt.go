@@ -159,7 +159,7 @@ func (a *attempt) accept() (*session, error) {
 	return &session{
 		answer:  string(a.post.body),
 		servers: iceServers(a.post.response.Header),
-		end:     &removal{dialer: a.dialer, conn: a.conn, session: where, authorize: trusted},
+		end:     newRemoval(a.dialer, where, trusted, a.conn),
 		done:    make(chan struct{}),
 	}, nil
 }
@@ -234,7 +234,7 @@ func (a *attempt) undo() error {
 	if err != nil {
 		return fmt.Errorf("%s was abandoned and a session stayed behind: %w", a.post.name, err)
 	}
-	r := &removal{dialer: a.dialer, conn: a.conn, session: where, authorize: trusted}
+	r := newRemoval(a.dialer, where, trusted, a.conn)
 	a.conn = nil
 	if err := r.run(context.Background()); err != nil {
 		return fmt.Errorf("a session stayed behind: %w", err)

@@ -21,9 +21,9 @@ const (
 	maxRefusal = 4 << 10 // of the body of a refusal, which only a person reads
 )
 
-// newTransport makes connections by way of the trace. No request runs over the
+// newTransport makes a connection by way of the trace. No request runs over the
 // transport itself: its pool dials in goroutines of its own, which outlive the
-// request that wanted the connection.
+// request that wanted the connection. A call has none while it lasts.
 func newTransport(trace *signaling.Trace) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -34,8 +34,7 @@ func newTransport(trace *signaling.Trace) *http.Transport {
 		Protocols:              protocols,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeader,
-		// The connection stays for the hang-up as long as the call lasts, and
-		// hundreds of calls run in one process.
+		// Hundreds of calls run in one process, and what they send is small.
 		ReadBufferSize:  1 << 10,
 		WriteBufferSize: 1 << 10,
 	}
@@ -54,7 +53,7 @@ type conn struct {
 // open connects to the origin of target.
 func (d *Dialer) open(ctx context.Context, target *url.URL) (*conn, error) {
 	address := hostPort(target)
-	client, err := d.transport.NewClientConn(ctx, target.Scheme, address)
+	client, err := newTransport(d.trace).NewClientConn(ctx, target.Scheme, address)
 	if err != nil {
 		return nil, err
 	}

@@ -178,3 +178,18 @@ func TestCloseTellsOfSessionsLeftBehind(t *testing.T) {
 		t.Errorf("close says %v, want the refusal of the DELETE", err)
 	}
 }
+
+// A call that lasts gives the connection of its set-up back and ends on another.
+func TestConnectionOfALongCallIsGivenBack(t *testing.T) {
+	t.Parallel()
+	server := signalingtest.NewWHIP(t, signalingtest.WHIPConfig{})
+	s := dial(t, newDialer(t, whip.Options{URL: server.URL, Trace: &signaling.Trace{Deadlines: patient}}))
+	if server.Connections() != 1 {
+		t.Errorf("%d connections after the answer, want 1", server.Connections())
+	}
+	eventually(t, "the connection is given back", func() bool { return server.Connections() == 0 })
+	hangUp(t, s)
+	if server.Sessions() != 0 || server.Ends() != 1 || server.Opened() != 2 {
+		t.Errorf("%d sessions left after %d ends on %d connections, want 0 after 1 on 2", server.Sessions(), server.Ends(), server.Opened())
+	}
+}

@@ -45,56 +45,80 @@ func (s *session) Hangup(ctx context.Context) error {
 	return s.result
 }
 
+// keepFor is how long the connection of the POST is kept for the hang-up. A call
+// that fails in its set-up ends on it; one that lasts would hold two goroutines,
+// the buffers of HTTP and TLS, a socket and a place at the server for nothing.
+const keepFor = 3 * time.Second
+
 // removal is the DELETE of a session.
 type removal struct {
 	dialer    *Dialer
-	conn      *conn // that of the POST; may be broken by now
 	session   *url.URL
 	authorize bool
+
+	mu   sync.Mutex
+	kept *conn // that of the POST, while it is kept; may be broken by now
+	drop *time.Timer
 }
 
-// run deletes the session within Deadlines.Hangup and closes the connection.
+func newRemoval(d *Dialer, session *url.URL, authorize bool, kept *conn) *removal {
+	r := &removal{dialer: d, session: session, authorize: authorize, kept: kept}
+	r.drop = time.AfterFunc(keepFor, func() {
+		if c := r.take(); c != nil {
+			c.close()
+		}
+	})
+	return r
+}
+
+// take returns the connection that was kept, once.
+func (r *removal) take() *conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.kept
+	r.kept = nil
+	return c
+}
+
+// run deletes the session within Deadlines.Hangup.
 //
-// The connection of the POST has been idle since: a server or a middlebox may
-// have dropped it without a word. So it gets half of the time, and a new
-// connection the rest. DELETE is idempotent; the far end may see it twice.
+// A connection that is kept has been idle: a server or a middlebox may have
+// dropped it without a word. So it gets half of the time, and a new connection
+// the rest. DELETE is idempotent; the far end may see it twice.
 func (r *removal) run(ctx context.Context) error {
 	total := r.dialer.deadlines.Hangup
 	ctx, cancel := context.WithTimeoutCause(ctx, total, &signaling.DeadlineError{After: total})
 	defer cancel()
-	defer func() {
-		if r.conn != nil {
-			r.conn.close()
+	r.drop.Stop()
+	if kept := r.take(); kept != nil {
+		answered, err := false, error(nil)
+		if kept.serves(r.session) {
+			answered, err = r.delete(ctx, kept, total/2)
 		}
-	}()
-	if r.conn != nil && r.conn.serves(r.session) {
-		answered, err := r.delete(ctx, total/2)
+		kept.close()
 		if answered {
 			return err
 		}
 	}
-	if r.conn != nil {
-		r.conn.close()
-		r.conn = nil
-	}
-	var err error
-	if r.conn, err = r.dialer.open(ctx, r.session); err != nil {
+	c, err := r.dialer.open(ctx, r.session)
+	if err != nil {
 		return err
 	}
-	_, err = r.delete(ctx, total)
+	defer c.close()
+	_, err = r.delete(ctx, c, total)
 	return err
 }
 
 // delete sends one DELETE and waits for its answer at most for limit. answered
 // is false when none came, so that asking again makes sense.
-func (r *removal) delete(ctx context.Context, limit time.Duration) (answered bool, err error) {
+func (r *removal) delete(ctx context.Context, c *conn, limit time.Duration) (answered bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, &signaling.DeadlineError{After: limit})
 	defer cancel()
 	request := r.dialer.request(http.MethodDelete, r.session, "")
 	if r.authorize {
 		r.dialer.authorize(request)
 	}
-	x := r.conn.begin(ctx, request)
+	x := c.begin(ctx, request)
 	<-x.head // the body of the answer says nothing that matters
 	x.cancel()
 	<-x.done

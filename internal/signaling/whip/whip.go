@@ -2,9 +2,10 @@
 // (RFC 9725): POST of the offer, 201 with the answer and a session URL, DELETE
 // of that URL to hang up.
 //
-// Most people call New and Dial. A call keeps one connection: the POST and the
-// later DELETE share it if it is still alive. HTTP/2 is used where the server
-// offers it by ALPN.
+// Most people call New and Dial. The connection of the POST is kept for some
+// seconds, so that a call that fails early ends on it; the DELETE of a longer one
+// opens another, to the same address. HTTP/2 is used where the server offers it by
+// ALPN.
 //
 // WHIP has no way for the server to say that it hung up. The session's Done is
 // therefore closed by Hangup alone; that the far end is gone shows in its media.
@@ -19,7 +20,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"sync"
 
@@ -48,7 +48,6 @@ type Dialer struct {
 	userAgent string
 	trace     *signaling.Trace
 	deadlines signaling.Deadlines
-	transport *http.Transport
 
 	leftovers signaling.Leftovers
 
@@ -84,7 +83,6 @@ func New(o Options) (*Dialer, error) {
 		userAgent: cmp.Or(o.UserAgent, "earshot"),
 		trace:     trace,
 		deadlines: trace.Deadlines.WithDefaults(),
-		transport: newTransport(trace),
 	}, nil
 }
 
