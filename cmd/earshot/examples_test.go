@@ -79,7 +79,7 @@ func TestExampleConfigurationsLoad(t *testing.T) {
 	dir := installed(t)
 	for name, want := range map[string]struct{ targets, modules, receivers int }{
 		"agent-minimal.yml": {targets: 2},
-		"agent.yml":         {targets: 7, modules: 1},
+		"agent.yml":         {targets: 8, modules: 1},
 		"agent-push.yml":    {targets: 1, receivers: 1},
 	} {
 		c, err := config.NewSource(filepath.Join(dir, name)).Load()

@@ -28,6 +28,7 @@ var functions = template.FuncMap{
 	"count":    countText,
 	"long":     long,
 	"sentence": sentence,
+	"inFile":   inFile,
 	"ratio2": func(x *float64) template.HTML {
 		return optional(x, func(v float64) string { return fmt.Sprintf("%.2f", v) })
 	},
