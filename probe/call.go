@@ -38,6 +38,15 @@ type call struct {
 	ear      *ear
 }
 
+// prepare makes a call to a target that can be called. It takes a pointer to keep
+// copies of the target off the stack that lasts as long as the call.
+func prepare(t *Target) (*call, error) {
+	if err := t.Validate(); err != nil {
+		return nil, fmt.Errorf("target cannot be called: %w", err)
+	}
+	return newCall(t.WithDefaults())
+}
+
 func newCall(t Target) (*call, error) {
 	codec, err := media.Lookup(t.Codec)
 	if err != nil {

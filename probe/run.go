@@ -27,18 +27,14 @@ var (
 // Run places a call. It returns when the call is over and everything it opened
 // is closed, also when ctx ends early: the far end is always told.
 func Run(ctx context.Context, t Target) (*Result, error) {
-	if err := t.Validate(); err != nil {
-		return nil, fmt.Errorf("target cannot be called: %w", err)
-	}
-	t = t.WithDefaults()
-	c, err := newCall(t)
+	c, err := prepare(&t)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, t.Timeout, errCallTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.target.Timeout, errCallTimeout)
 	defer cancel()
 
-	setUp, established := untilEnd(ctx, t.End)
+	setUp, established := untilEnd(ctx, c.target.End)
 	apart(func() {
 		c.climb(setUp, []rung{
 			{LayerGather, c.gather, t.Deadlines.Gather},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/earshot-voip/earshot/bench/baseline"
 	"github.com/earshot-voip/earshot/bench/internal/rig"
+	"github.com/earshot-voip/earshot/internal/frugal"
 	"github.com/earshot-voip/earshot/internal/selftest"
 	"github.com/earshot-voip/earshot/probe"
 )
@@ -52,6 +53,7 @@ func sampled(d time.Duration) func() int64 {
 const setUpMost = 2 * time.Minute
 
 func playEarshot(ctx context.Context, text json.RawMessage, say func(any) error) error {
+	frugal.Memory() // as the command does
 	return play(text, say, func(l load, onMedia func()) (outcome, error) {
 		burst := selftest.Burst{
 			Target: probe.Target{URL: l.URL, Codec: "pcmu", Duration: l.Hold, Timeout: l.Hold + setUpMost},

@@ -2,6 +2,13 @@
 // them. Its files hold flags and exit codes; the work is in the packages.
 package main
 
-import "os"
+import (
+	"os"
 
-func main() { os.Exit(run(os.Args[1:])) }
+	"github.com/earshot-voip/earshot/internal/frugal"
+)
+
+func main() {
+	frugal.Memory()
+	os.Exit(run(os.Args[1:]))
+}

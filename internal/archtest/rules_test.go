@@ -29,6 +29,8 @@ var places = map[string]place{
 
 	"internal/thread": {level: -1, reason: "favours of the scheduler, for the two threads whose lateness is our own error", only: []string{"golang.org/x/sys"}},
 
+	"internal/frugal": {level: -1, reason: "how much memory a process that places calls may hold; the command and its benchmark say the same", only: []string{}},
+
 	"mos": {level: 0, reason: "public; the E-model is arithmetic and needs nothing", only: []string{}, pure: true},
 	"internal/rtpflow": {level: 0, reason: "the hot path: what it does with a packet depends on its arguments alone", pure: true,
 		only: []string{"github.com/pion/rtp", "github.com/pion/rtcp"}},

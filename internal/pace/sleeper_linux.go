@@ -14,12 +14,11 @@ import (
 
 // From linux/futex.h, which x/sys/unix does not carry.
 const (
-	futexWake        = 1
-	futexWaitBitset  = 9 // its timeout is absolute, on CLOCK_MONOTONIC
-	futexPrivate     = 128
-	futexMatchAny    = 0xffffffff
-	leastTimerSlack  = 1 // ns; 0 would mean the default of 50 µs
-	realTimePriority = 1 // the lowest that goes before all ordinary threads
+	futexWake       = 1
+	futexWaitBitset = 9 // its timeout is absolute, on CLOCK_MONOTONIC
+	futexPrivate    = 128
+	futexMatchAny   = 0xffffffff
+	leastTimerSlack = 1 // ns; 0 would mean the default of 50 µs
 )
 
 // futexSleeper is a thread of its own that sleeps in a futex to an absolute
