@@ -3,40 +3,37 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/earshot-voip/earshot/bench/internal/rig"
-	"github.com/earshot-voip/earshot/internal/drill"
 	"github.com/earshot-voip/earshot/internal/echo"
 	"github.com/earshot-voip/earshot/internal/impair"
 )
 
 // incident is one way for calls to go bad, on an echo of its own.
 type incident struct {
+	far
 	name       string
 	aim        time.Duration // from onset to page, p95
 	conditions echo.Conditions
-	killed     bool // the echo is killed, in place of conditions
+	killed     bool   // the echo is killed: for good, or comes back at once with conditions
+	renew      string // of its targets' calls; empty: an hour, so that calls stand throughout
+	layer      string // that the page is to name, if somebody has to be paged about a certain one
 
-	program, listen string
-	echo            *rig.Program
-	endpoint        drill.Endpoint
-
-	targets  []string
 	onset    time.Time // of the last round
 	first    time.Time // of the first one
 	expected int
 	took     []time.Duration
 	by       map[string]int // alerts that paged
+	unnamed  int            // targets whose layer nobody was told
 }
 
-// incidents are those of which people must hear within a minute, and one that is
-// slower to see.
+// incidents are those of which people must hear within a minute, and some that
+// are slower to see.
 func incidents() []*incident {
 	lossy := impair.Profile{Loss: 0.1, Burst: 2}
+	noDTLS := echo.Conditions{Fault: echo.NoDTLS}
 	const soon, later = 45 * time.Second, 2 * time.Minute
 	return []*incident{
 		{name: "10 % of the downlink lost in bursts", aim: soon, conditions: echo.Conditions{Down: lossy}},
@@ -45,48 +42,45 @@ func incidents() []*incident {
 		{name: "uplink silent", aim: soon, conditions: echo.Conditions{Up: impair.Profile{Loss: 1}}},
 		{name: "echo killed", aim: soon, killed: true},
 		{name: "silence in the packets", aim: soon, conditions: echo.Conditions{Fault: echo.Silent}},
+		// Sessions are gone after a fail-over, and what took over answers HTTP
+		// and ICE but drops DTLS.
+		{name: "DTLS blocked after a fail-over", aim: soon, conditions: noDTLS, killed: true, layer: "dtls"},
+		// A call that stands needs no DTLS, and its consent is answered: nothing
+		// is bad before the next one is due, here within a minute.
+		{name: "DTLS blocked, calls stand", aim: time.Minute + soon, conditions: noDTLS, renew: "1m", layer: "dtls"},
 		// By G.107 with the values of G.113 for G.711: R 65, MOS 3.35.
 		{name: "MOS 3.3", aim: later, conditions: echo.Conditions{Down: impair.Profile{Loss: 0.1, Burst: 1.3}}},
 	}
 }
 
-// serve starts the echo, on the same port as before if there was one.
-func (i *incident) serve(ctx context.Context) error {
-	if i.listen == "" {
-		i.listen = "127.0.0.1:0"
-	}
-	var err error
-	if i.echo, err = rig.Launch(ctx, i.program, "echo", "--drill", "--listen", i.listen); err != nil {
-		return err
-	}
-	url, err := i.echo.Hear(`listening on (\S+),`)
-	if err != nil {
-		return err
-	}
-	i.endpoint = drill.Endpoint{URL: url}
-	i.listen, _, _ = strings.Cut(strings.TrimPrefix(url, "http://"), "/")
-	return nil
-}
-
 func (i *incident) begin(ctx context.Context) error {
 	if i.killed {
-		return i.echo.Process.Signal(os.Kill)
+		i.echo.Kill()
+		if i.conditions == (echo.Conditions{}) {
+			return nil
+		}
+		if err := i.serve(ctx); err != nil {
+			return err
+		}
 	}
 	return i.endpoint.Set(ctx, i.conditions)
 }
 
 func (i *incident) end(ctx context.Context) error {
-	if i.killed {
-		<-i.echo.Over()
+	if i.killed && i.conditions == (echo.Conditions{}) {
 		return i.serve(ctx)
 	}
 	return i.endpoint.Set(ctx, echo.Conditions{})
 }
 
-// note takes in the first pages of an incident, by target.
-func (i *incident) note(first map[string]page) {
+// note takes in the pages of an incident.
+func (i *incident) note(p *pager) {
 	i.expected += len(i.targets)
-	for _, p := range first {
+	if i.layer != "" {
+		named := p.first(i.targets, i.onset, func(n notice) bool { return n.severity == critical && n.layer == i.layer })
+		i.unnamed += len(i.targets) - len(named)
+	}
+	for _, p := range p.first(i.targets, i.onset, isPage) {
 		i.took = append(i.took, p.at.Sub(i.onset))
 		if i.by == nil {
 			i.by = map[string]int{}

@@ -4,21 +4,31 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
 
-// page is an alert that somebody was woken for.
-type page struct {
-	at            time.Time
-	alert, target string
+// Severities of alerts that people are told of.
+const (
+	critical = "critical" // wakes somebody
+	warning  = "warning"
+)
+
+// notice is an alert that somebody was told of.
+type notice struct {
+	at                             time.Time
+	alert, target, severity, layer string
 }
 
-// pager is the webhook at the end of the chain. It keeps what arrives at /pager.
+func isPage(n notice) bool    { return n.severity == critical }
+func isWarning(n notice) bool { return n.severity == warning }
+func isTold(n notice) bool    { return isPage(n) || isWarning(n) }
+
+// pager is the webhook at the end of the chain, for all receivers. It keeps what
+// arrives.
 type pager struct {
-	mu    sync.Mutex
-	pages []page
+	mu      sync.Mutex
+	notices []notice
 }
 
 // ServeHTTP takes a notification of Alertmanager, webhook version 4.
@@ -34,41 +44,36 @@ func (p *pager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if !strings.HasPrefix(r.URL.Path, "/pager") {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, a := range notification.Alerts {
-		if a.Status == "firing" && a.Labels["severity"] == "critical" {
-			p.pages = append(p.pages, page{at, a.Labels["alertname"], a.Labels["target"]})
+		if a.Status == "firing" {
+			p.notices = append(p.notices, notice{at, a.Labels["alertname"], a.Labels["target"], a.Labels["severity"], a.Labels["layer"]})
 		}
 	}
 }
 
-// of returns the first page about each of the targets since a time.
-func (p *pager) of(targets []string, since time.Time) map[string]page {
+// first returns the first notice of a kind about each of the targets since a time.
+func (p *pager) first(targets []string, since time.Time, kind func(notice) bool) map[string]notice {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	first := map[string]page{}
-	for _, one := range p.pages {
-		if _, known := first[one.target]; !known && !one.at.Before(since) && slices.Contains(targets, one.target) {
+	first := map[string]notice{}
+	for _, one := range p.notices {
+		if _, known := first[one.target]; !known && kind(one) && !one.at.Before(since) && slices.Contains(targets, one.target) {
 			first[one.target] = one
 		}
 	}
 	return first
 }
 
-// outside returns the pages that came before the first incident of their target.
-func (p *pager) outside(scenes []*incident) []string {
+// before returns the notices of a kind about the targets that came before a time.
+func (p *pager) before(targets []string, until time.Time, kind func(notice) bool) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var list []string
-	for _, one := range p.pages {
-		for _, scene := range scenes {
-			if slices.Contains(scene.targets, one.target) && one.at.Before(scene.first) {
-				list = append(list, one.alert+" of "+one.target)
-			}
+	for _, one := range p.notices {
+		if kind(one) && one.at.Before(until) && slices.Contains(targets, one.target) {
+			list = append(list, one.alert+" of "+one.target)
 		}
 	}
 	return list

@@ -1,16 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,49 +22,84 @@ import (
 // stack is everything from the echoes to the pager.
 type stack struct {
 	scenes   []*incident
+	ramps    []*ramp
+	well     *far // to which nothing happens
 	pages    *pager
+	listener *listener
 	webhook  *http.Server
 	metrics  string // URL of the agent's
 	programs []*rig.Program
 }
 
-// start starts all of it. On an error it returns what is to be stopped too.
-func start(ctx context.Context, folder string, scenes []*incident, each int) (*stack, error) {
-	s := &stack{scenes: scenes, pages: &pager{}}
+// rampCodecs are what the targets of a ramp use: the two scales of the E-model.
+var rampCodecs = []string{"pcmu", "opus"}
+
+// newStack says how many targets each echo has, of a ramp for each codec.
+func newStack(scenes []*incident, ramps []*ramp, each int) *stack {
+	s := &stack{scenes: scenes, ramps: ramps, well: &far{}, pages: &pager{}}
+	s.well.settings = slices.Repeat([]string{continuous("", "1h")}, each)
+	for _, scene := range scenes {
+		scene.settings = slices.Repeat([]string{continuous("", cmp.Or(scene.renew, "1h"))}, each)
+	}
+	for _, one := range ramps {
+		for _, codec := range rampCodecs {
+			for range max(each/2, 1) {
+				one.codecs = append(one.codecs, codec)
+				one.settings = append(one.settings, continuous(codec, "1h"))
+			}
+		}
+	}
+	return s
+}
+
+// fars are all echoes, by what their targets are called.
+func (s *stack) fars() map[string]*far {
+	all := map[string]*far{"well": s.well}
+	for n, scene := range s.scenes {
+		all[fmt.Sprintf("incident-%d", n)] = &scene.far
+	}
+	for n, one := range s.ramps {
+		all[fmt.Sprintf("ramp-%d", n)] = &one.far
+	}
+	return all
+}
+
+// start starts all of it. After an error, too, it is to be stopped.
+func (s *stack) start(ctx context.Context, folder string) error {
 	for _, name := range []string{"prometheus", "prometheus-alertmanager"} {
 		if _, err := exec.LookPath(name); err != nil {
-			return s, fmt.Errorf("%s is not installed: apt-get install prometheus prometheus-alertmanager", name)
+			return fmt.Errorf("%s is not installed: apt-get install prometheus prometheus-alertmanager", name)
 		}
 	}
 	program, err := rig.BuildEarshot(ctx, folder)
 	if err != nil {
-		return s, err
+		return err
 	}
 	var targets strings.Builder
-	for n, scene := range scenes {
-		scene.program = program
-		if err := scene.serve(ctx); err != nil {
-			return s, err
+	for prefix, f := range s.fars() {
+		f.program = program
+		if err := f.serve(ctx); err != nil {
+			return err
 		}
-		for k := range each {
-			name := fmt.Sprintf("incident-%d-%d", n, k)
-			scene.targets = append(scene.targets, name)
-			fmt.Fprintf(&targets, "- {name: %s, url: %q, mode: continuous, renew: 1h}\n", name, scene.endpoint.URL)
+		for k, settings := range f.settings {
+			name := fmt.Sprintf("%s-%d", prefix, k)
+			f.targets = append(f.targets, name)
+			fmt.Fprintf(&targets, "- {name: %s, url: %q, %s}\n", name, f.endpoint.URL, settings)
 		}
 	}
 	agent, err := s.agent(ctx, folder, program, targets.String())
 	if err != nil {
-		return s, err
+		return err
 	}
 	webhook, err := s.listen()
 	if err != nil {
-		return s, err
+		return err
 	}
 	manager, err := s.alertmanager(ctx, folder, webhook)
 	if err != nil {
-		return s, err
+		return err
 	}
-	return s, s.prometheus(ctx, folder, agent, manager)
+	return s.prometheus(ctx, folder, agent, manager)
 }
 
 func (s *stack) launch(ctx context.Context, program string, args ...string) (*rig.Program, error) {
@@ -85,6 +121,7 @@ func (s *stack) agent(ctx context.Context, folder, program, targets string) (add
 	}
 	address, err = p.Hear(`serving metrics and pages" address=(\S+)`)
 	s.metrics = "http://" + address + "/metrics"
+	s.listener = &listener{metrics: s.metrics, scores: map[string][]score{}}
 	return address, err
 }
 
@@ -180,18 +217,13 @@ func ready(ctx context.Context, url string) error {
 // that the rules look back for.
 func (s *stack) untilMeasured(ctx context.Context, more time.Duration) error {
 	want := 0
-	for _, scene := range s.scenes {
-		want += len(scene.targets)
+	for _, f := range s.fars() {
+		want += len(f.targets)
 	}
 	scored := regexp.MustCompile(`(?m)^earshot_downlink_mos\{.*\} [0-9.]+$`)
 	for until := time.Now().Add(2 * patience); ; {
-		response, err := http.Get(s.metrics)
-		if err == nil {
-			text, _ := io.ReadAll(io.LimitReader(response.Body, 64<<20)) // what came is what is looked at
-			_ = response.Body.Close()                                    // likewise
-			if len(scored.FindAll(text, -1)) >= want {
-				return sleep(ctx, more)
-			}
+		if text, err := get(ctx, s.metrics); err == nil && len(scored.FindAll(text, -1)) >= want {
+			return sleep(ctx, more)
 		}
 		if time.Now().After(until) {
 			return errors.New("not every target is scored: this host is too busy, or the agent does not reach the echoes")
@@ -207,9 +239,9 @@ func (s *stack) stop() {
 	for _, p := range s.programs {
 		p.Kill()
 	}
-	for _, scene := range s.scenes {
-		if scene.echo != nil {
-			scene.echo.Kill()
+	for _, f := range s.fars() {
+		if f.echo != nil {
+			f.echo.Kill()
 		}
 	}
 	if s.webhook != nil {
