@@ -18,6 +18,7 @@ const (
 	windowsGrown recorded = "earshot:windows:grown50s"
 
 	lossNormal   recorded = "earshot:loss:ratio1h"
+	lossMost     recorded = "earshot:loss:max1h" // of lossRatio
 	jitterNormal recorded = "earshot:jitter_seconds:mean1h"
 	rttNormal    recorded = "earshot:rtt_seconds:mean1h"
 	mosNormal    recorded = "earshot:mos:avg1h"
@@ -63,6 +64,9 @@ func trendRules() Group {
 			return Rule{Record: lossNormal, Labels: of(direction), Expr: q("(increase(%s%s) + increase(%s%s)) / (increase(%s%s) > 0)",
 				lost, normal, discarded, normal, expected, normal)}
 		},
+		func(direction string, _ func(c.Pair) *c.Metric) Rule {
+			return Rule{Record: lossMost, Labels: of(direction), Expr: q(`max_over_time(%s{direction="%s"}%s)`, lossRatio, direction, normal)}
+		},
 		func(direction string, m func(c.Pair) *c.Metric) Rule {
 			return Rule{Record: jitterNormal, Labels: of(direction), Expr: meanOf(m(c.Jitter), normal)}
 		},
@@ -104,14 +108,16 @@ func trendAlert(name string, a Alert) *Alert {
 func lossRising() Rule {
 	return Rule{
 		Expr: sited(lines(
-			q("%s > 0.004", lossRatio),
-			q("and on (%s) (%s > 3 * %s + 0.003)", perDirection, lossRatio, lossNormal),
+			q("%s > 0.0025", lossRatio),
+			q("and on (%s) (%s > 3 * %s + 0.002)", perDirection, lossRatio, lossNormal),
+			q("and on (%s) (%s > clamp_max(1.5 * %s, 0.02) + 0.002)", perDirection, lossRatio, lossMost),
 			q("and on (%s) (min_over_time(%s[30s]) > 0)", perDirection, lossGrown))),
 		Alert: trendAlert("EarshotLossRising", Alert{
 			Within:      80 * time.Second,
 			Summary:     "Loss to {{ $labels.target }}" + whereFrom + " leaves its normal on the {{ $labels.direction }}",
 			Description: "{{ $value | humanizePercentage }} of packets are lost or come too late, more than three times what this target had in the last hour." + early,
-			Meaning: "Loss and late packets went well over what is usual for this very target, and it is no hiccup: the worst 20 of the last 50 seconds are left out. " +
+			Meaning: "Loss and late packets went well over what is usual for this very target, on average and at its worst moment of the last hour (as far as that was under 2 %), " +
+				"and it is no hiccup: the worst 20 of the last 50 seconds are left out. " +
 				"The codec still hides most of it.",
 			Checks: []string{
 				"Bursts or even loss? *Bursts* on the Target board. Bursts point to queues and radio links, even loss to policers, duplex mismatches and cables.",
