@@ -27,7 +27,11 @@ func main() {
 	packets := flag.Int("packets", 1_000_000, "packets of the captures that are timed")
 	rounds := flag.Int("rounds", 3, "runs of each program on them; the best counts")
 	reference := flag.String("reference", "internal/capture/testdata/pcaps", "folder with more captures to compare")
+	smoke := flag.Bool("smoke", false, "a run of a few seconds that shows that everything works")
 	flag.Parse()
+	if *smoke {
+		*packets, *rounds = 20_000, 1
+	}
 	if err := run(*out, *earshot, *packets, *rounds, *reference); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/analyze:", err)
 		os.Exit(1)

@@ -12,7 +12,7 @@ import (
 type line struct {
 	network, direction string
 	cells              []string
-	wrong              []string // what differs
+	wrong, late        []string // counts that differ; times that do
 }
 
 // compareDirection sets the report of a direction beside the truth.
@@ -33,7 +33,7 @@ func compareDirection(network, name string, d *probe.Direction, t direction) lin
 	difference := d.JitterMean - t.jitter
 	l.cells = append(l.cells, rig.Micros(d.JitterMean), rig.Micros(t.jitter), signed(difference))
 	if difference.Abs() > max(time.Duration(jitterShare*float64(t.jitter)), jitterLeast) {
-		l.wrong = append(l.wrong, fmt.Sprintf("jitter %v, injected %v", d.JitterMean, t.jitter))
+		l.late = append(l.late, fmt.Sprintf("jitter %v, injected %v", d.JitterMean, t.jitter))
 	}
 	return l
 }
@@ -45,7 +45,7 @@ func compareTrip(network string, r *probe.Result, t truth, floor time.Duration) 
 	difference := reported - t.rtt - floor
 	l := line{network: network, cells: []string{rig.Micros(reported), rig.Micros(t.rtt + floor), signed(difference)}}
 	if difference.Abs() > rttMost {
-		l.wrong = append(l.wrong, fmt.Sprintf("round trip %v, injected %v", reported, t.rtt+floor))
+		l.late = append(l.late, fmt.Sprintf("round trip %v, injected %v", reported, t.rtt+floor))
 	}
 	return l
 }
@@ -57,7 +57,7 @@ func (l line) row() []string {
 		cells = append(cells, l.direction)
 	}
 	verdict := "as injected"
-	if len(l.wrong) > 0 {
+	if len(l.wrong)+len(l.late) > 0 {
 		verdict = "**differs**"
 	}
 	return append(append(cells, l.cells...), verdict)
