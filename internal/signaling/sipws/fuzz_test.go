@@ -68,8 +68,12 @@ func FuzzLaterOffer(f *testing.F) {
 	f.Add(signalingtest.Answer)
 	f.Add(signalingtest.Answer + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n")
 	f.Add("v=0\nm=audio 9 RTP/AVP 0\nm=\nm=audio\n")
+	f.Add(theirs)
 	f.Fuzz(func(t *testing.T, offer string) {
-		l := localSDP{offer: signalingtest.Offer, answer: signalingtest.Answer}
+		l := &localSDP{offer: signalingtest.Offer, answer: signalingtest.Answer}
+		if len(offer)%2 == 0 {
+			l = &localSDP{offer: several, answer: theirs}
+		}
 		answer, err := l.reply(offer)
 		if err != nil {
 			return

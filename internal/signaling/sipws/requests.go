@@ -97,7 +97,7 @@ func (s *session) modify(r *sip.Request) {
 			return
 		}
 	case r.Method == sip.INVITE:
-		body = s.local.offer // the ACK brings the answer, which changes nothing
+		body = s.local.again() // the ACK brings the answer, which changes nothing
 	}
 	var content []byte
 	if body != "" {

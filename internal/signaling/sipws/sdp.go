@@ -1,18 +1,31 @@
 package sipws
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // localSDP answers later offers of the far end with what stands: the same codecs,
 // the same ICE and DTLS session. What would need another one is refused.
 type localSDP struct {
 	offer, answer string // of the first INVITE
-	version       int    // how often the description changed since
+
+	mu      sync.Mutex
+	version int    // how often the description changed since
+	last    string // what this side said last; "": the offer
+}
+
+// standing is what this side said last. Who says the same again asks for no change
+// (RFC 3264, 8).
+func (l *localSDP) standing() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return cmp.Or(l.last, l.offer)
 }
 
 // section is a part of a session description: the part before all media, or one
@@ -76,10 +89,13 @@ func (l *localSDP) reply(text string) (string, error) {
 			return "", fmt.Errorf("a new %s would need another media session", strings.Trim(prefix, "a=:"))
 		}
 	}
-	kept := intersection(formatsOf(offer[at]), formatsOf(ours[mine]))
-	if len(kept) == 0 {
-		return "", errors.New("no codec of this call in the offer")
+	codec := agreed(ours[mine], theirs[known])
+	kept := keep(codec, formatsOf(offer[at]), formatsOf(ours[mine]))
+	if !slices.ContainsFunc(kept, func(f format) bool { return f.name == codec }) {
+		return "", fmt.Errorf("the offer lacks the codec of this call, %s: another one would need another call", codec)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.version++
 	var b strings.Builder
 	for _, line := range ours[0] {
@@ -105,13 +121,42 @@ func (l *localSDP) reply(text string) (string, error) {
 		}
 		l.audio(&b, ours[mine], offer[at], kept, attribute(theirs, known, "a=setup:"))
 	}
-	return b.String(), nil
+	l.last = b.String()
+	return l.last, nil
+}
+
+// again is an offer of what stands: the first one, without the codecs that were
+// not agreed on.
+func (l *localSDP) again() string {
+	ours, theirs := sections(l.offer), sections(l.answer)
+	mine, known := audio(ours), audio(theirs)
+	if mine == 0 || known == 0 {
+		return l.offer
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.version++
+	kept := keep(agreed(ours[mine], theirs[known]), formatsOf(ours[mine]), formatsOf(ours[mine]))
+	var b strings.Builder
+	for _, line := range ours[0] {
+		if strings.HasPrefix(line, "o=") {
+			line = nextVersion(line, l.version)
+		}
+		b.WriteString(line + "\r\n")
+	}
+	b.WriteString(mediaLine(ours[mine], kept) + "\r\n")
+	for _, line := range ours[mine][1:] {
+		if line = renumbered(line, formatsOf(ours[mine]), kept); line != "" {
+			b.WriteString(line + "\r\n")
+		}
+	}
+	l.last = b.String()
+	return l.last
 }
 
 // audio writes our audio section as an answer.
-func (l *localSDP) audio(b *strings.Builder, ours, offer section, kept []string, theirRole string) {
-	fields := strings.Fields(ours[0])
-	fmt.Fprintf(b, "%s %s\r\n", strings.Join(fields[:3], " "), strings.Join(kept, " "))
+func (l *localSDP) audio(b *strings.Builder, ours, offer section, kept []format, theirRole string) {
+	b.WriteString(mediaLine(ours, kept) + "\r\n")
 	for _, line := range ours[1:] {
 		key, _, _ := strings.Cut(line, ":")
 		switch key {
@@ -129,15 +174,20 @@ func (l *localSDP) audio(b *strings.Builder, ours, offer section, kept []string,
 			line = "a=mid:" + mid
 		case "a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive":
 			line = "a=" + answerTo(offer)
-		case "a=rtpmap", "a=fmtp":
-			_, rest, _ := strings.Cut(line, ":")
-			format, _, _ := strings.Cut(rest, " ")
-			if !slices.Contains(kept, format) {
-				continue
-			}
 		}
-		b.WriteString(line + "\r\n")
+		if line = renumbered(line, formatsOf(ours), kept); line != "" {
+			b.WriteString(line + "\r\n")
+		}
 	}
+}
+
+// mediaLine is the m= line of our audio section with the formats that are kept.
+func mediaLine(ours section, kept []format) string {
+	fields := strings.Fields(ours[0])[:3]
+	for _, f := range kept {
+		fields = append(fields, f.number)
+	}
+	return strings.Join(fields, " ")
 }
 
 // answerTo is the direction that answers an offered one (RFC 3264, 6.1).
@@ -151,13 +201,6 @@ func answerTo(offer section) string {
 		return "inactive"
 	}
 	return "sendrecv"
-}
-
-// formatsOf returns the payload types of a medium, in its order.
-func formatsOf(s section) []string { return strings.Fields(s[0])[3:] }
-
-func intersection(offered, ours []string) []string {
-	return slices.DeleteFunc(slices.Clone(offered), func(f string) bool { return !slices.Contains(ours, f) })
 }
 
 // nextVersion counts the version of an o= line up (RFC 8866, 5.2).

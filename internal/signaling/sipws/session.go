@@ -25,7 +25,7 @@ type session struct {
 	invite       *transaction // repeated successes still come by it
 	registration *registration
 	answer       string
-	local        localSDP      // of the link's reader alone
+	local        *localSDP
 	agreed       chan interval // session intervals that the far end's requests brought
 	answered     chan struct{} // a later INVITE of theirs was answered
 
@@ -54,7 +54,7 @@ func newSession(a *attempt, answer string) *session {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &session{
 		caller: a.caller, dialog: a.call, invite: a.invite, registration: a.registration,
-		answer: answer, local: localSDP{offer: a.offer, answer: answer},
+		answer: answer, local: &localSDP{offer: a.offer, answer: answer},
 		agreed: make(chan interval, 1), answered: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
 	first := agreedInterval(a.final)
@@ -261,7 +261,7 @@ func (s *session) newRefresh(i interval) *sip.Request {
 	describe(r, s.caller, i.length, 0)
 	if method == sip.INVITE {
 		r.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
-		r.SetBody([]byte(s.local.offer))
+		r.SetBody([]byte(s.local.standing()))
 	}
 	return r
 }

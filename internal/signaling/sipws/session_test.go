@@ -217,7 +217,7 @@ func TestRequestsDuringACall(t *testing.T) {
 		"without an offer ours is sent again":      {"INVITE", nil, "", "200", "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n"},
 		"an offer of another ICE session is refused": {"INVITE", nil, signalingtest.Answer + "a=ice-ufrag:new\r\n", "488",
 			"ice-ufrag would need another media session"},
-		"an offer of other codecs is refused": {"UPDATE", nil, strings.Replace(signalingtest.Answer, "SAVPF 0", "SAVPF 9", 1), "488", "no codec"},
+		"an offer of other codecs is refused": {"UPDATE", nil, strings.Replace(signalingtest.Answer, "SAVPF 0", "SAVPF 9", 1), "488", "lacks the codec of this call, pcmu/8000"},
 		"INFO is not known":                   {"INFO", nil, "", "481", "Allow: "},
 	} {
 		t.Run(name, func(t *testing.T) {
