@@ -87,7 +87,7 @@ func (a *attempt) ask(ctx context.Context, r request) (uint64, error) {
 func (a *attempt) offer(ctx context.Context, sdp string) (string, error) {
 	r := a.dialer.request(kindMessage)
 	r.Session, r.Handle = a.session, a.handle
-	r.Body, r.JSEP = &body{Audio: true}, &jsep{"offer", sdp}
+	r.Body, r.JSEP = &body{Audio: true, AudioCodec: preferred(sdp)}, &jsep{"offer", sdp}
 	a.send(r)
 	listening := false
 	for {

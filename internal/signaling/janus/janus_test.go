@@ -67,6 +67,34 @@ func TestAnAnswerMayComeBeforeTheAck(t *testing.T) {
 	}
 }
 
+// The EchoTest takes Opus wherever it is offered, unless it is told otherwise.
+func TestTheGatewayIsToldWhichCodecIsWanted(t *testing.T) {
+	g := signalingtest.NewJanus(t, signalingtest.JanusConfig{})
+	all := strings.Replace(signalingtest.Offer, "SAVPF 0", "SAVPF 111 8 0", 1) +
+		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:111 opus/48000/2\r\n"
+	for want, offer := range map[string]string{
+		"opus": all,
+		"pcma": strings.Replace(all, "SAVPF 111 8 0", "SAVPF 8 111 0", 1),
+		"pcmu": strings.Replace(all, "SAVPF 111 8 0", "SAVPF 0", 1),
+		"":     signalingtest.Offer, // it names none
+	} {
+		d, err := janus.New(janus.Options{URL: g.WebSocket})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := d.Dial(t.Context(), offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := <-g.Codecs(); got != want {
+			t.Errorf("the gateway is asked for %q, want %q", got, want)
+		}
+		if err := errors.Join(s.Hangup(t.Context()), d.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestSecretsGoWithEveryRequestAndIntoNoError(t *testing.T) {
 	g := signalingtest.NewJanus(t, signalingtest.JanusConfig{Secret: "s3cret", Token: "t0ken"})
 	for name, url := range transports(g) {

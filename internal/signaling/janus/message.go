@@ -50,6 +50,9 @@ type request struct {
 type body struct {
 	Audio bool `json:"audio"`
 	Video bool `json:"video"`
+	// AudioCodec is the codec of the answer. Without it the plugin takes Opus
+	// wherever it is offered.
+	AudioCodec string `json:"audiocodec,omitempty"`
 }
 
 // jsep carries a session description.

@@ -30,6 +30,7 @@ type Janus struct {
 	config          JanusConfig
 
 	offers   chan string
+	codecs   chan string
 	released chan struct{}
 	stopped  chan struct{}
 
@@ -86,6 +87,7 @@ func NewJanus(t testing.TB, c JanusConfig) *Janus {
 	j := &Janus{
 		config:   c,
 		offers:   make(chan string, 64),
+		codecs:   make(chan string, 64),
 		released: make(chan struct{}),
 		stopped:  make(chan struct{}),
 		sessions: make(map[int64]*janusSession),
@@ -133,6 +135,9 @@ func (j *Janus) count(c net.Conn, open bool) {
 
 // Offers implements Peer.
 func (j *Janus) Offers() <-chan string { return j.offers }
+
+// Codecs has, for each offer, the codec that the EchoTest was asked for; "": none.
+func (j *Janus) Codecs() <-chan string { return j.codecs }
 
 // Release implements Peer.
 func (j *Janus) Release() { j.release.Do(func() { close(j.released) }) }

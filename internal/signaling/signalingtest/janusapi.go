@@ -87,6 +87,9 @@ func (j *Janus) message(request map[string]any, s *janusSession, say func(map[st
 		return
 	}
 	j.offers <- offer
+	body, _ := request["body"].(map[string]any)
+	codec, _ := body["audiocodec"].(string)
+	j.codecs <- codec
 	ack := map[string]any{"janus": "ack", "session_id": s.id, "transaction": request["transaction"]}
 	event := map[string]any{"janus": "event", "session_id": s.id, "sender": s.handle, "transaction": request["transaction"],
 		"plugindata": map[string]any{"plugin": "janus.plugin.echotest", "data": map[string]any{"echotest": "event", "result": "ok"}},
