@@ -21,7 +21,7 @@ import (
 // goroutine of Run.
 type call struct {
 	target     Target
-	codec      media.Codec
+	codec      media.Codec // the one to be asked for first; once there is an answer, the one agreed on
 	result     Result
 	began      time.Duration // on internal/mono
 	failure    *Failure
@@ -146,7 +146,7 @@ func (c *call) gather(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.exchange = newExchange(c.codec, c.target.Trust)
+	c.exchange = newExchange(c.target.Trust)
 	c.ear = &ear{x: c.exchange}
 	local := c.localAddress()
 	_, loopback := onLoopback(c.target.server())
@@ -156,7 +156,7 @@ func (c *call) gather(ctx context.Context) error {
 	}
 	defer c.noteCertificates(c.servers)
 	config := peer.Config{
-		Codecs:       []media.Codec{c.codec},
+		Codecs:       c.offered(),
 		ICEServers:   iceServers(c.target.ICEServers),
 		Dialer:       c.servers,
 		Relay:        relayPolicy[c.target.Relay],
@@ -178,6 +178,15 @@ func (c *call) gather(ctx context.Context) error {
 	}
 	c.detail(LayerGather, candidateCounts(c.peer.LocalCandidates(), c.peer.GatherWarnings()))
 	return nil
+}
+
+// offered are the codecs of the offer. An offer of one alone is refused by
+// endpoints that have to transcode nothing else.
+func (c *call) offered() []media.Codec {
+	if c.target.CodecOnly {
+		return []media.Codec{c.codec}
+	}
+	return media.Preferring(c.codec)
 }
 
 // localAddress is the only address that media may use; not valid: any.

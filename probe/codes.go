@@ -63,6 +63,7 @@ const (
 	CodeNoMedia      Code = "media_none"
 	CodeOneWay       Code = "media_one_way"
 	CodeMediaStopped Code = "media_stopped"
+	CodeOtherCodec   Code = "media_other_codec"
 	CodeRemoteHangup Code = "media_remote_hangup"
 
 	CodeSilent       Code = "audio_silent"
@@ -161,11 +162,11 @@ var explanations = map[Code]explanation{
 	},
 	CodeNoCommonCodec: {
 		"the two ends have no codec in common",
-		"the far end does not know this codec; try --codec pcmu, or enable it there",
+		"the far end knows none of the codecs that were offered; leave --codec-only out, or enable one of them there",
 	},
 	CodeNotAcceptable: {
 		"the far end does not accept what was offered",
-		"no codec in common, or no address it would send to: try --codec pcmu; FreeSWITCH refuses private addresses alone unless its apply-candidate-acl allows them: add a STUN server with --ice-server",
+		"no codec in common, or no address it would send to: leave --codec-only out; FreeSWITCH refuses private addresses alone unless its apply-candidate-acl allows them: add a STUN server with --ice-server",
 	},
 	CodeBusy: {
 		"the far end is busy",
@@ -278,6 +279,10 @@ var explanations = map[Code]explanation{
 	CodeMediaStopped: {
 		"media stopped during the call",
 		"echoed media stopped before the end of the call; check the far end and the path",
+	},
+	CodeOtherCodec: {
+		"media came back in another codec",
+		"the far end does not send the codec that it agreed to get; check its codec list, or call it with the --codec that it sends and --codec-only",
 	},
 	CodeRemoteHangup: {
 		"the far end hung up",

@@ -28,7 +28,7 @@ func TestAPanicOnASharedThreadEndsItsCallAlone(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			x := newExchange(codec, Trust{})
+			x := newExchange(Trust{})
 			misuse(x)
 			select {
 			case err := <-x.crashed:

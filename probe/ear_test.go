@@ -26,9 +26,12 @@ type alteringWire struct {
 	seq      uint16
 }
 
-func (w *alteringWire) Codec() media.Codec              { codec, _ := media.Lookup("pcmu"); return codec }
-func (w *alteringWire) SSRC() uint32                    { return 1 }
-func (w *alteringWire) StampID() uint8                  { return 0 }
+func (w *alteringWire) Codec() media.Codec { codec, _ := media.Lookup("pcmu"); return codec }
+func (w *alteringWire) SSRC() uint32       { return 1 }
+func (w *alteringWire) StampID() uint8     { return 0 }
+func (w *alteringWire) Incoming() (codec, events rtpflow.PayloadSet) {
+	return rtpflow.PayloadTypes(0), rtpflow.PayloadSet{}
+}
 func (w *alteringWire) WriteReport(_ peer.Report) error { return nil }
 
 func (w *alteringWire) WriteRTP(packet []byte) error {
@@ -51,7 +54,7 @@ func converse(t *testing.T, windows int, alter func(n int, payload []byte) []byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := newExchange(c.codec, c.target.Trust)
+	x := newExchange(c.target.Trust)
 	c.exchange, c.ear = x, &ear{x: x}
 	x.prepare(&alteringWire{exchange: x, alter: alter})
 	first := mono.Now()
@@ -168,8 +171,7 @@ func alteredTape() audio.Tape {
 
 // While a window is being listened to, the next one is left out: nothing queues up.
 func TestAWindowIsLeftOutWhileTheOneBeforeTakesLonger(t *testing.T) {
-	codec, _ := media.Lookup("pcmu")
-	e := &ear{x: newExchange(codec, Trust{}), began: true}
+	e := &ear{x: newExchange(Trust{}), began: true}
 	e.x.flow = rtpflow.NewEcho(rtpflow.Config{})
 	e.busy = &hearing{done: make(chan struct{})}
 	e.waiting = []*hearing{e.busy}
@@ -195,8 +197,7 @@ func TestAWindowIsLeftOutWhileTheOneBeforeTakesLonger(t *testing.T) {
 // The end of a call does not wait for ever for its turn.
 func TestTheEndOfACallDoesNotWaitForEverForItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		codec, _ := media.Lookup("pcmu")
-		e := &ear{x: newExchange(codec, Trust{})}
+		e := &ear{x: newExchange(Trust{})}
 		ctx, cancel := context.WithCancel(t.Context())
 		e.busy = &hearing{done: make(chan struct{}), cancel: cancel}
 		go func() {
@@ -230,9 +231,8 @@ func TestWrongAudioIsNotJudgedByAHostThatIsNotTrusted(t *testing.T) {
 // The path of a returned packet, from the datagram to the recorder, must not
 // allocate.
 func TestReceivingDoesNotAllocate(t *testing.T) {
-	codec, _ := media.Lookup("pcmu")
 	for _, stamped := range []bool{true, false} {
-		x := newExchange(codec, Trust{})
+		x := newExchange(Trust{})
 		w := &stampingWire{exchange: x, mirror: rtpflow.NewMirror(mono.Now())}
 		if x.prepare(w); !stamped {
 			x.prepare(&alteringWire{exchange: x})

@@ -25,6 +25,7 @@ type wire interface {
 	Codec() media.Codec
 	SSRC() uint32
 	StampID() uint8
+	Incoming() (codec, events rtpflow.PayloadSet)
 	WriteRTP(packet []byte) error
 	WriteReport(r peer.Report) error
 }
@@ -34,7 +35,7 @@ type wire interface {
 // call's own goroutine share it under mu, which none holds for longer than a
 // packet takes to account for.
 type exchange struct {
-	clip *media.Clip
+	clip *media.Clip // of the codec that was agreed on; nil before media begins
 	peer wire
 
 	// Of the send clock alone.
@@ -60,24 +61,23 @@ type exchange struct {
 	reported   bool        // the far end sent a sender or receiver report
 	window     windowNoise // of the running window
 	recorder   *audio.Recorder
+	audible    rtpflow.PayloadSet // payload types of the codec
+	unasked    uint8              // the last payload type that came and was not agreed on
 
 	ticker  *pace.Ticker // of the call's goroutine
 	crashed chan error   // a panic in send or received
 }
 
-func newExchange(codec media.Codec, trust Trust) *exchange {
+func newExchange(trust Trust) *exchange {
 	var random [6]byte
 	_, _ = rand.Read(random[:])
-	x := &exchange{
-		clip:    codec.Clip(),
+	return &exchange{
 		packet:  make([]byte, 0, rtpHeaderSize+160), // G.711; grows with what is larger
 		firstTS: binary.BigEndian.Uint32(random[:4]),
 		firstSN: binary.BigEndian.Uint16(random[4:]),
 		crashed: make(chan error, 1),
 		window:  windowNoise{limit: trust.SendLate},
 	}
-	x.recorder = audio.NewRecorder(x.clip, x.departed)
-	return x
 }
 
 // begin starts sending and measuring.
@@ -88,14 +88,18 @@ func (x *exchange) begin(p wire) {
 
 func (x *exchange) prepare(p wire) {
 	codec := p.Codec()
-	x.peer = p
+	own, events := p.Incoming()
+	x.peer, x.clip = p, codec.Clip()
 	x.frame, x.ticks = codec.Frame, codec.TicksPerFrame
 	x.header = rtpflow.Header{SSRC: p.SSRC(), PayloadType: codec.PayloadType, Marker: true}
 	x.mu.Lock()
+	x.audible = own
+	x.recorder = audio.NewRecorder(x.clip, x.departed)
 	x.flow = rtpflow.NewEcho(rtpflow.Config{
 		ClockRate: codec.ClockRate,
 		Frame:     codec.Frame,
-		Accept:    accepted(codec),
+		Accept:    accepted(codec, own, events),
+		Events:    events,
 		OwnSSRC:   p.SSRC(),
 		StampID:   p.StampID(),
 	})
@@ -168,6 +172,9 @@ func (x *exchange) received(at, read time.Duration, raw []byte) {
 	x.window.wake.Add(read - at)
 	arrival := x.flow.Packet(at, read, raw)
 	if !arrival.Class.Heard() {
+		if arrival.Class == rtpflow.Foreign {
+			x.unasked = arrival.PayloadType
+		}
 		return
 	}
 	if x.firstBack == 0 {
@@ -177,13 +184,15 @@ func (x *exchange) received(at, read time.Duration, raw []byte) {
 	x.listen(at, &arrival)
 }
 
-// accepted are the payload types that belong to the stream: the codec's, and
-// comfort noise, which is static at 8 kHz and needs no announcement (RFC 3389).
-func accepted(codec media.Codec) rtpflow.PayloadSet {
-	if codec.ClockRate != 8000 {
-		return rtpflow.PayloadTypes(codec.PayloadType)
+// accepted are the payload types that belong to the stream: the codec's,
+// telephone events, which count in its sequence numbers, and comfort noise, which is
+// static at 8 kHz and needs no announcement (RFC 3389).
+func accepted(codec media.Codec, own, events rtpflow.PayloadSet) rtpflow.PayloadSet {
+	all := own.Union(events)
+	if codec.ClockRate == 8000 {
+		all = all.Union(rtpflow.PayloadTypes(audio.NoisePayload))
 	}
-	return rtpflow.PayloadTypes(codec.PayloadType, audio.NoisePayload)
+	return all
 }
 
 // listen hands a returned packet to the recorder, with the frame that it answers
@@ -193,6 +202,9 @@ func (x *exchange) listen(at time.Duration, a *rtpflow.Arrival) {
 		At: at, Seq: a.Seq, Timestamp: a.Timestamp,
 		Payload: a.Payload, PayloadType: a.PayloadType,
 		Position: -1, Sent: x.sent,
+	}
+	if x.audible.Has(a.PayloadType) {
+		p.PayloadType = x.clip.Codec().PayloadType // the recorder's name for it
 	}
 	if a.Stamp != nil {
 		p.Position = x.sentIndex(a.Stamp.Sequence)
@@ -333,6 +345,9 @@ func (x *exchange) silence() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
+	case total.Down.Foreign > 0:
+		return &mediaError{CodeOtherCodec, fmt.Sprintf("%d packets came back under payload type %d, none under that of %s, which was agreed on",
+			total.Down.Foreign, x.unasked, x.clip.Codec().Name)}
 	case up.Evidence != rtpflow.EvidenceNone && up.Received > 0:
 		return &mediaError{CodeOneWay, fmt.Sprintf(
 			"nothing came back, though the far end reports that it gets our media: the downlink is silent (%d packets sent)", x.sent)}

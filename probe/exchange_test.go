@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 	"testing/synctest"
@@ -27,9 +28,12 @@ type stampingWire struct {
 
 const stampID = 1
 
-func (w *stampingWire) Codec() media.Codec              { codec, _ := media.Lookup("pcmu"); return codec }
-func (w *stampingWire) SSRC() uint32                    { return 1 }
-func (w *stampingWire) StampID() uint8                  { return stampID }
+func (w *stampingWire) Codec() media.Codec { codec, _ := media.Lookup("pcmu"); return codec }
+func (w *stampingWire) SSRC() uint32       { return 1 }
+func (w *stampingWire) StampID() uint8     { return stampID }
+func (w *stampingWire) Incoming() (codec, events rtpflow.PayloadSet) {
+	return rtpflow.PayloadTypes(0), rtpflow.PayloadSet{}
+}
 func (w *stampingWire) WriteReport(_ peer.Report) error { return nil }
 
 func (w *stampingWire) WriteRTP(packet []byte) error {
@@ -102,7 +106,7 @@ func talking(t *testing.T, w stampingWire, packets int64) (*call, *stampingWire)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := newExchange(c.codec, c.target.Trust)
+	x := newExchange(c.target.Trust)
 	c.exchange, c.ear = x, &ear{x: x}
 	w.exchange, w.mirror, w.oneWay = x, rtpflow.NewMirror(mono.Now()), 15*time.Millisecond
 	x.prepare(&w)
@@ -139,4 +143,46 @@ func TestACopyBehindTheLastPacketIsInAWindow(t *testing.T) {
 				sent, up, total.Up.Duplicated, total.Down.Lost, packets)
 		}
 	})
+}
+
+// keepingWire has agreed on a codec and keeps what is sent.
+type keepingWire struct {
+	stampingWire
+	codec media.Codec
+	sent  [][]byte
+}
+
+func (w *keepingWire) Codec() media.Codec { return w.codec }
+
+func (w *keepingWire) WriteRTP(packet []byte) error {
+	w.sent = append(w.sent, bytes.Clone(packet))
+	return nil
+}
+
+// What is sent is the clip of the codec that was agreed on, under its payload type
+// and by its clock (RFC 3551, 4.1; RFC 7587, 4.1).
+func TestWhatIsSentIsInTheAgreedCodec(t *testing.T) {
+	for name, row := range map[string]struct {
+		payloadType uint8
+		ticks       uint32
+	}{"pcmu": {0, 160}, "pcma": {8, 160}, "opus": {96, 960}} {
+		codec, err := media.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codec.PayloadType = row.payloadType
+		x, w := newExchange(Trust{}), &keepingWire{codec: codec}
+		x.prepare(w)
+		for n := range int64(3) {
+			x.send(pace.Slot{N: n})
+		}
+		for n, packet := range w.sent {
+			if packet[1]&0x7f != row.payloadType || !bytes.Equal(packet[rtpHeaderSize:], codec.Clip().Frame(int64(n))) {
+				t.Errorf("%s: packet %d has payload type %d and %d bytes that are not the clip's", name, n, packet[1]&0x7f, len(packet)-rtpHeaderSize)
+			}
+			if stamp := binary.BigEndian.Uint32(packet[4:]) - binary.BigEndian.Uint32(w.sent[0][4:]); stamp != row.ticks*uint32(n) {
+				t.Errorf("%s: packet %d is %d ticks after the first, want %d", name, n, stamp, row.ticks*uint32(n))
+			}
+		}
+	}
 }

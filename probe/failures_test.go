@@ -135,9 +135,13 @@ var failures = []failureRow{
 	{"the answer has no fingerprint", probe.LayerSignaling, probe.CodeBadAnswer, "",
 		tampered(farend.Tamper{Answer: farend.Drop("a=fingerprint:")}, nil)},
 	{"the far end finds no codec in the offer", probe.LayerSignaling, probe.CodeNoCommonCodec, "",
-		tampered(farend.Tamper{Offer: farend.Replace(`PCMU/8000`, "AMR/8000")}, nil)},
-	{"the answer has another codec", probe.LayerSignaling, probe.CodeNoCommonCodec, "",
+		tampered(farend.Tamper{Offer: farend.Replace(`(PCMU/8000|PCMA/8000|opus/48000/2)`, "AMR/8000")}, nil)},
+	{"the far end lacks the only codec that was asked for", probe.LayerSignaling, probe.CodeNoCommonCodec, "",
+		tampered(farend.Tamper{Offer: farend.Replace(`PCMU/8000`, "AMR/8000")}, codecOnly)},
+	{"the answer has a codec that this side cannot send", probe.LayerSignaling, probe.CodeNoCommonCodec, "",
 		tampered(farend.Tamper{Answer: farend.Replace(`PCMU/8000`, "AMR/8000")}, nil)},
+	{"the answer has a codec that was not offered", probe.LayerSignaling, probe.CodeNoCommonCodec, "",
+		tampered(farend.Tamper{Answer: farend.Replace(`PCMU/8000`, "PCMA/8000")}, codecOnly)},
 	{"the answer does not come in time", probe.LayerSignaling, probe.CodeNoAnswer, "",
 		held(func(s *scene) { s.target.Deadlines.Signaling = soon })},
 	{"the connection closes before the answer", probe.LayerSignaling, probe.CodeSignalingLost, "",
@@ -186,6 +190,8 @@ var failures = []failureRow{
 	{"a far end returns nothing but reports", probe.LayerMedia, probe.CodeOneWay, "",
 		pionic(farend.PionConfig{Mode: farend.Nothing, Reports: 200 * time.Millisecond},
 			oneWay(2*time.Second))},
+	{"media comes back in another codec that was agreed on", probe.LayerMedia, probe.CodeOtherCodec, "",
+		pionic(farend.PionConfig{Reports: 200 * time.Millisecond, Alter: farend.Numbered(8)}, otherCodec)},
 	{"media stops during the call", probe.LayerMedia, probe.CodeMediaStopped, "",
 		relayed(func(p farend.Packet) farend.Fate { return farend.Fate{Drop: p.Kind == farend.RTP && p.N >= 10} },
 			func(_ *testing.T, s *scene, _ *farend.Relay) { s.target.Duration = 4 * time.Second })},
@@ -478,6 +484,19 @@ func pionic(c farend.PionConfig, change func(*testing.T, *scene)) func(*testing.
 func silentFor(d time.Duration) func(*testing.T, *scene) {
 	return func(_ *testing.T, s *scene) {
 		s.target.Duration, s.target.Deadlines.FirstMedia = 2*patience, d
+	}
+}
+
+// codecOnly asks for one codec alone.
+func codecOnly(_ *testing.T, s *scene) { s.target.CodecOnly = true }
+
+// otherCodec checks that the error names what came.
+func otherCodec(t *testing.T, s *scene) {
+	silentFor(2*time.Second)(t, s)
+	s.also = func(t *testing.T, r *probe.Result) {
+		if text := r.Failure.Err.Error(); !strings.Contains(text, "payload type 8") || !strings.Contains(text, "PCMU") || r.Downlink.Score != nil {
+			t.Errorf("got %q, downlink score %+v", text, r.Downlink.Score)
+		}
 	}
 }
 

@@ -122,6 +122,7 @@ type Codec struct {
 	Name      string
 	ClockRate int           // Hz
 	Frame     time.Duration // audio per packet
+	Asked     string        // the codec that the offer named first; another one if the far end chose
 }
 
 // Endpoint is one end of a route.

@@ -43,8 +43,9 @@ func (c *call) signal(ctx context.Context) error {
 	if err := c.peer.Accept(c.session.Answer()); err != nil {
 		return err
 	}
-	agreed := c.peer.Codec()
-	c.result.Codec = &Codec{Name: agreed.Name, ClockRate: int(agreed.ClockRate), Frame: agreed.Frame}
+	asked := c.codec.Name
+	c.codec = c.peer.Codec()
+	c.result.Codec = &Codec{Name: c.codec.Name, ClockRate: int(c.codec.ClockRate), Frame: c.codec.Frame, Asked: asked}
 	c.result.Deviations = c.peer.Deviations()
 	return nil
 }

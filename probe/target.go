@@ -33,7 +33,11 @@ type Target struct {
 	// Resolver looks up host names; nil: the system's.
 	Resolver *net.Resolver
 
-	Codec      string        // pcmu, pcma or opus; default opus
+	// Codec is the one to be offered first: pcmu, pcma or opus; default opus. The
+	// far end may choose another of these, and the call then uses that, unless
+	// CodecOnly says that no other is offered.
+	Codec      string
+	CodecOnly  bool
 	Duration   time.Duration // of the media; default 10 s
 	Window     time.Duration // default 5 s
 	ICEServers []ICEServer

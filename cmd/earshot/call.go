@@ -30,7 +30,7 @@ type callFlags struct {
 	iceServers                                 []string
 	iceUsername, icePasswordFile               string
 	via, username, passwordFile                string
-	register                                   bool
+	register, codecOnly                        bool
 	tokenFile, caFile, localAddress, limitLoss string
 	badMOS                                     float64
 	limitJitter, limitRTT                      time.Duration
@@ -78,7 +78,8 @@ measure), 64 wrong usage. With --compare-paths they are those of the best path:
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.DurationVarP(&f.duration, "duration", "d", 10*time.Second, "how long to send media")
-	fs.StringVar(&f.codec, "codec", "opus", "pcmu, pcma or opus")
+	fs.StringVar(&f.codec, "codec", "opus", "the codec to be offered first: pcmu, pcma or opus")
+	fs.BoolVar(&f.codecOnly, "codec-only", false, "offer no other codec")
 	outputFlag(cmd, &f.output)
 	fs.StringVar(&f.tokenFile, "token-file", "", "file with the bearer token of the signalling (or EARSHOT_TOKEN)")
 	fs.StringVar(&f.via, "via", "", "WebSocket server of a SIP target, wss://host:port/path")
@@ -195,7 +196,7 @@ func (f *callFlags) write(w io.Writer, r *probe.Result) error {
 func (f *callFlags) target(cmd *cobra.Command, args []string) (probe.Target, error) {
 	var wrong problems
 	t := probe.Target{
-		Name: f.name, Site: f.site, Codec: f.codec,
+		Name: f.name, Site: f.site, Codec: f.codec, CodecOnly: f.codecOnly,
 		Duration: f.duration, Window: f.window, Timeout: f.timeout,
 		Relay: probe.Relay(f.relay), DSCP: probe.DSCP(f.dscp),
 		Limits:    probe.Limits{BadMOS: f.badMOS, Jitter: f.limitJitter, RTT: f.limitRTT},

@@ -97,6 +97,7 @@ type settings struct {
 	Window       Duration    `yaml:"window,omitempty"`
 	Timeout      Duration    `yaml:"timeout,omitempty"`
 	Codec        string      `yaml:"codec,omitempty"`
+	CodecOnly    bool        `yaml:"codec_only,omitempty"`
 	DSCP         string      `yaml:"dscp,omitempty"`
 	LocalAddress string      `yaml:"local_address,omitempty"`
 	Relay        string      `yaml:"relay,omitempty"`

@@ -90,6 +90,7 @@ targets:
     mode: continuous
     renew: 30m
     codec: pcmu
+    codec_only: true
   - name: pbx
     url: sip:600@pbx.example.com
     via: wss://pbx.example.com:8089/ws
@@ -123,7 +124,7 @@ history: {path: /var/lib/earshot, max_size: 1GiB}
 			Mode: agent.Continuous, Every: time.Minute, Renew: 30 * time.Minute,
 			Target: probe.Target{
 				Name: "branch", Site: "paris-front-office", URL: "http://192.0.2.9:8443/echo",
-				Codec: "pcmu", Duration: 8 * time.Second, DSCP: "af41", Limits: limits,
+				Codec: "pcmu", CodecOnly: true, Duration: 8 * time.Second, DSCP: "af41", Limits: limits,
 			}.WithDefaults(),
 		},
 		{

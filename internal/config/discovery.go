@@ -17,7 +17,7 @@ const labelPrefix = "__earshot_"
 
 // discoverable are the settings that a label may give: none that name a file
 // or a variable of this host, since lists of targets are made by programs.
-var discoverable = []string{"name", "mode", "every", "renew", "duration", "window", "timeout", "codec", "dscp", "relay", "via", "username", "register"}
+var discoverable = []string{"name", "mode", "every", "renew", "duration", "window", "timeout", "codec", "codec_only", "dscp", "relay", "via", "username", "register"}
 
 // globs are the patterns of targets_files, as seen from here.
 func (r *reading) globs() []string {

@@ -95,7 +95,7 @@ func (t *target) checkMode(p place, j agent.Job) {
 // target reads the files and the environment that the settings name.
 func (s *settings) target(p place) probe.Target {
 	t := probe.Target{
-		Codec:    s.Codec,
+		Codec: s.Codec, CodecOnly: s.CodecOnly,
 		Duration: s.Duration.Duration, Window: s.Window.Duration, Timeout: s.Timeout.Duration,
 		Relay: probe.Relay(s.Relay), DSCP: probe.DSCP(s.DSCP),
 		Token: p.secret("token", s.TokenFile, s.TokenEnv),

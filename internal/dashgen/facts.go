@@ -38,7 +38,7 @@ func factRules() Group {
 				Description: "Half an hour ago another codec was agreed on. Scores of different codecs have different scales and cannot be compared.",
 				Meaning:     "The far end chose another codec. The MOS may have jumped without any change in the network.",
 				Checks:      []string{"A change of the platform's codec list, or another server that answers.", "Is transcoding in the path now? *Echo kind* on the Target board."},
-				Run:         []string{"`earshot call TARGET --codec opus` and `--codec pcmu`: what is accepted"},
+				Run:         []string{"`earshot call TARGET --codec opus --codec-only` and the same with `pcmu`: what is accepted"},
 				Call:        "Whoever runs the platform.",
 			},
 		},

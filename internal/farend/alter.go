@@ -39,6 +39,16 @@ func NoisePackets(level byte) Alteration {
 	}
 }
 
+// Numbered returns the packets under another payload type.
+func Numbered(payloadType uint8) Alteration {
+	return func() func(*rtp.Packet) bool {
+		return func(p *rtp.Packet) bool {
+			p.PayloadType = payloadType
+			return true
+		}
+	}
+}
+
 // Hiss returns encoded noise of a level in dBov.
 func Hiss(dbov float64) Alteration {
 	return func() func(*rtp.Packet) bool {

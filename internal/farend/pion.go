@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,9 @@ type PionConfig struct {
 	HangUpAfter int
 	// Alter, when set, changes what is returned, after the mode.
 	Alter Alteration
+	// Codec is the MIME type that the answer has first, whatever the offer
+	// prefers; "": the offer's first.
+	Codec string
 }
 
 // Pion answers offers in WHIP's wire form with a PeerConnection of its own for
@@ -124,6 +128,9 @@ func (p *Pion) answer(offer string) (where, answer string, err error) {
 	if err != nil {
 		return "", "", err
 	}
+	if p.config.Codec != "" {
+		mime = p.config.Codec
+	}
 	pc, err := p.api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		return "", "", err
@@ -155,6 +162,9 @@ func (p *Pion) negotiate(where string, pc *webrtc.PeerConnection, mime, offer st
 	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
 		return "", err
 	}
+	if err := prefer(pc, mime); err != nil {
+		return "", err
+	}
 	answer, err := pc.CreateAnswer(nil)
 	if err != nil {
 		return "", err
@@ -165,6 +175,27 @@ func (p *Pion) negotiate(where string, pc *webrtc.PeerConnection, mime, offer st
 	}
 	<-complete
 	return pc.LocalDescription().SDP, nil
+}
+
+// prefer puts a codec first in the answer. By itself pion keeps the order of its
+// own list, whatever the offer prefers.
+func prefer(pc *webrtc.PeerConnection, mime string) error {
+	for _, transceiver := range pc.GetTransceivers() {
+		all := transceiver.Receiver().GetParameters().Codecs
+		slices.SortStableFunc(all, func(a, b webrtc.RTPCodecParameters) int {
+			first := func(c webrtc.RTPCodecParameters) int {
+				if strings.EqualFold(c.MimeType, mime) {
+					return 0
+				}
+				return 1
+			}
+			return first(a) - first(b)
+		})
+		if err := transceiver.SetCodecPreferences(all); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rawTrack sends packets as they are, whatever their payload type.

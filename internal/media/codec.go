@@ -75,6 +75,17 @@ func Lookup(name string) (Codec, error) {
 	return Codec{}, fmt.Errorf("unknown codec %q; hint: use one of %s", name, strings.Join(Names(), ", "))
 }
 
+// Preferring returns all codecs: first the given one, then the others.
+func Preferring(first Codec) []Codec {
+	all := []Codec{first}
+	for _, c := range codecs {
+		if c.Name != first.Name {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 // Names returns the names of all codecs, in lower case as flags spell them.
 func Names() []string {
 	names := make([]string, len(codecs))

@@ -65,6 +65,27 @@ func (f format) matches(c media.Codec) bool {
 	return strings.EqualFold(f.name, c.Name) && f.clockRate == c.ClockRate
 }
 
+// telephoneEvent is the encoding name of RFC 4733, 7.1.1. No media is sent by it.
+const telephoneEvent = "telephone-event"
+
+func (f format) isEvent() bool { return strings.EqualFold(f.name, telephoneEvent) }
+
+// eventsFor returns the formats of telephone events that belong beside codecs:
+// one for each clock rate, since events share the timestamps of the audio (RFC
+// 4733, 2.1). Each WebRTC endpoint has them (RFC 7874, 3), and some servers
+// refuse callers that have not.
+func eventsFor(codecs []media.Codec) []format {
+	types := map[uint32]uint8{8000: 101, 48000: 110}
+	var list []format
+	for _, c := range codecs {
+		if number, ok := types[c.ClockRate]; ok {
+			delete(types, c.ClockRate)
+			list = append(list, format{number, telephoneEvent, c.ClockRate, 1})
+		}
+	}
+	return list
+}
+
 // staticFormats are the payload types that need no rtpmap (RFC 3551, 6).
 var staticFormats = map[uint8]format{
 	0: {0, "PCMU", 8000, 1},
@@ -267,6 +288,7 @@ type sections struct {
 	description
 	fingerprint string
 	codecs      []media.Codec
+	events      []format
 	cname       string
 	bundle      bool
 }
@@ -293,9 +315,12 @@ func (s sections) write() string {
 	}
 	line("a=extmap-allow-mixed")
 	line("a=msid-semantic: WMS *")
-	types := make([]string, len(s.codecs))
-	for i, c := range s.codecs {
-		types[i] = strconv.Itoa(int(c.PayloadType))
+	var types []string
+	for _, c := range s.codecs {
+		types = append(types, strconv.Itoa(int(c.PayloadType)))
+	}
+	for _, e := range s.events {
+		types = append(types, strconv.Itoa(int(e.payloadType)))
 	}
 	line("m=audio %d UDP/TLS/RTP/SAVPF %s", port, strings.Join(types, " "))
 	line("c=IN %s %s", family, address)
@@ -313,6 +338,10 @@ func (s sections) write() string {
 	line("a=rtcp-mux")
 	for _, c := range s.codecs {
 		writeCodec(line, c)
+	}
+	for _, e := range s.events {
+		line("a=rtpmap:%d %s/%d", e.payloadType, e.name, e.clockRate)
+		line("a=fmtp:%d 0-15", e.payloadType)
 	}
 	line("a=ptime:%d", s.codecs[0].Frame.Milliseconds())
 	line("a=msid:earshot audio")

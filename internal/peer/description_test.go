@@ -125,7 +125,7 @@ func TestOfferNamesARealDestination(t *testing.T) {
 		t.Fatalf("no host candidate on loopback in\n%s", offer)
 	}
 	for _, line := range []string{
-		"m=audio " + port[1] + " UDP/TLS/RTP/SAVPF 111 0", "c=IN IP4 127.0.0.1", "a=setup:actpass", "a=mid:0",
+		"m=audio " + port[1] + " UDP/TLS/RTP/SAVPF 111 0 110 101", "c=IN IP4 127.0.0.1", "a=setup:actpass", "a=mid:0",
 		"a=rtcp-mux", "a=group:BUNDLE 0", "a=sendrecv", "a=end-of-candidates", "a=extmap-allow-mixed",
 	} {
 		if !strings.Contains(offer, line+"\r\n") {

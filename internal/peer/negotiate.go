@@ -24,12 +24,14 @@ func (p *Peer) Offer(ctx context.Context) (string, error) {
 		description: p.local,
 		fingerprint: p.cfg.Identity.fingerprint,
 		codecs:      p.cfg.Codecs,
+		events:      eventsFor(p.cfg.Codecs),
 		cname:       p.cname,
 		bundle:      true,
 	}.write(), nil
 }
 
-// Accept takes the far end's answer and starts the connectivity checks. The
+// Accept takes the far end's answer, agrees on the first of its codecs that was
+// offered (RFC 3264, 7), under the answer's payload type, and starts the connectivity checks. The
 // error is an *SDPError when the answer cannot be used.
 func (p *Peer) Accept(answer string) error {
 	remote, err := parseDescription(answer)

@@ -27,6 +27,7 @@ import (
 
 	"github.com/earshot-voip/earshot/internal/iceserver"
 	"github.com/earshot-voip/earshot/internal/media"
+	"github.com/earshot-voip/earshot/internal/rtpflow"
 	"github.com/earshot-voip/earshot/internal/udp"
 )
 
@@ -46,7 +47,7 @@ const (
 // Config says what a peer offers and whom it tells. The zero value needs only
 // Codecs.
 type Config struct {
-	Codecs       []media.Codec // offered in this order; the answerer takes the first of the offer's that is here
+	Codecs       []media.Codec // offered in this order, with telephone events; the answerer takes the first of the offer's that is here
 	Identity     *Identity     // nil: one for the whole process
 	ICEServers   []iceserver.Server
 	Dialer       iceserver.Dialer // reaches the servers; needed with ICEServers
@@ -167,8 +168,31 @@ func (p *Peer) CNAME() string { return p.cname }
 // its SDP, or 0 when it declared none.
 func (p *Peer) RemoteSSRC() uint32 { return p.remote.ssrc }
 
-// Codec returns the codec that both sides agreed on.
+// Codec returns the codec that both sides agreed on, with the payload type that
+// it is sent under: the far end's.
 func (p *Peer) Codec() media.Codec { return p.codec }
+
+// Incoming returns the payload types under which media of the agreed codec may
+// come, and those of telephone events. The far end sends under the numbers that
+// were offered to it (RFC 3264, 5.1), which need not be its own; an echo returns
+// its own, under which it got the packets.
+func (p *Peer) Incoming() (codec, events rtpflow.PayloadSet) {
+	audio := []uint8{p.codec.PayloadType}
+	var others []uint8
+	if p.offerer {
+		for _, c := range p.cfg.Codecs {
+			if c.Name == p.codec.Name {
+				audio = append(audio, c.PayloadType)
+			}
+		}
+		for _, f := range slices.Concat(eventsFor(p.cfg.Codecs), p.remote.formats) {
+			if f.isEvent() && !slices.Contains(audio, f.payloadType) {
+				others = append(others, f.payloadType)
+			}
+		}
+	}
+	return rtpflow.PayloadTypes(audio...), rtpflow.PayloadTypes(others...)
+}
 
 // StampID returns the negotiated identifier of the echo's stamp extension, or 0
 // when the far end does not know it.

@@ -61,7 +61,7 @@ func TestJanus(t *testing.T) {
 }
 
 func (j *janus) calls(t *testing.T, table *Table) {
-	for way, codec := range map[string]string{"http": "pcmu", "https": "opus", "ws": "opus", "wss": "pcmu"} {
+	for way, codec := range map[string]string{"http": "pcmu", "https": "opus", "ws": "pcma", "wss": "pcmu"} {
 		t.Run(way, func(t *testing.T) {
 			r := Place(t, j.args(way, "--codec", codec, "--duration", "7s")...)
 			table.Add(way, r)

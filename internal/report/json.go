@@ -78,6 +78,7 @@ type codec struct {
 	Name      string   `json:"name"`
 	ClockRate int      `json:"clock_rate"`
 	Frame     *float64 `json:"frame_seconds"`
+	Asked     string   `json:"asked"`
 }
 
 type endpoint struct {
@@ -171,7 +172,7 @@ func newDocument(r *probe.Result) document {
 		d.FirstMedia = seconds(r.FirstMedia)
 	}
 	if c := r.Codec; c != nil {
-		d.Codec = &codec{Name: c.Name, ClockRate: c.ClockRate, Frame: seconds(c.Frame)}
+		d.Codec = &codec{Name: c.Name, ClockRate: c.ClockRate, Frame: seconds(c.Frame), Asked: c.Asked}
 	}
 	if t := r.Route; t != nil {
 		d.Route = &route{Local: newEndpoint(t.Local), Remote: newEndpoint(t.Remote), Relayed: t.Relayed}

@@ -49,7 +49,7 @@ func goodCall() *probe.Result {
 			{Layer: probe.LayerQuality, State: probe.StateOK, Start: 11162 * ms, Took: 1 * us, Detail: "within all limits"},
 		},
 		FirstMedia: 190 * ms,
-		Codec:      &probe.Codec{Name: "PCMU", ClockRate: 8000, Frame: 20 * ms},
+		Codec:      &probe.Codec{Name: "PCMU", ClockRate: 8000, Frame: 20 * ms, Asked: "PCMU"},
 		Route: &probe.Route{
 			Local:  probe.Endpoint{Address: netip.MustParseAddrPort("198.51.100.4:41234"), Type: "host", Protocol: "udp"},
 			Remote: probe.Endpoint{Address: netip.MustParseAddrPort("192.0.2.7:40000"), Type: "host", Protocol: "udp"},
@@ -160,7 +160,7 @@ func oneWayCall() *probe.Result {
 	r.Failure = &probe.Failure{Layer: probe.LayerMedia, Code: probe.CodeOneWay, Hint: probe.CodeOneWay.Hint(), Err: err}
 	r.Summary = "The call to 192.0.2.7:8080 failed at media: media goes in one direction only."
 	r.Elapsed = 4100 * ms
-	r.Codec = &probe.Codec{Name: "opus", ClockRate: 48000, Frame: 20 * ms}
+	r.Codec = &probe.Codec{Name: "opus", ClockRate: 48000, Frame: 20 * ms, Asked: "PCMU"}
 	r.Uplink = probe.Direction{Evidence: probe.EvidenceRTCP, Expected: 198, Received: 198, Jitter: 125 * us}
 	r.RoundTrip.Sent = 200
 	r.Audio.State = probe.AudioOneWay

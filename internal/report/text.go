@@ -73,7 +73,11 @@ func (c *canvas) facts(r *probe.Result) {
 		c.fact("missing", gapText(&r.Audio))
 	}
 	if r.Codec != nil {
-		c.fact("codec", fmt.Sprintf("%s, %s kHz clock, %s a packet", r.Codec.Name, kilo(r.Codec.ClockRate), duration(r.Codec.Frame)))
+		text := fmt.Sprintf("%s, %s kHz clock, %s a packet", r.Codec.Name, kilo(r.Codec.ClockRate), duration(r.Codec.Frame))
+		if asked := r.Codec.Asked; asked != "" && asked != r.Codec.Name {
+			text += "; the far end chose it, " + asked + " was asked for"
+		}
+		c.fact("codec", text)
 	} else {
 		c.fact("codec", unknown)
 	}

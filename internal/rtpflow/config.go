@@ -71,5 +71,10 @@ func (s PayloadSet) Has(payloadType uint8) bool {
 	return payloadType < 128 && s[payloadType>>6]>>(payloadType&63)&1 != 0
 }
 
+// Union returns the types of both sets.
+func (s PayloadSet) Union(other PayloadSet) PayloadSet {
+	return PayloadSet{s[0] | other[0], s[1] | other[1]}
+}
+
 // Empty reports whether the set holds no type.
 func (s PayloadSet) Empty() bool { return s[0]|s[1] == 0 }

@@ -209,7 +209,11 @@ func codecText(c *docCodec) string {
 	if c == nil {
 		return notKnown
 	}
-	return fmt.Sprintf("%s, %g kHz clock, %s a packet", c.Name, float64(c.ClockRate)/1000, trimZeros(seconds(c.Frame)))
+	text := fmt.Sprintf("%s, %g kHz clock, %s a packet", c.Name, float64(c.ClockRate)/1000, trimZeros(seconds(c.Frame)))
+	if c.Asked != "" && c.Asked != c.Name {
+		text += "; " + c.Asked + " was asked for"
+	}
+	return text
 }
 
 func routeText(r *docRoute) string {

@@ -55,6 +55,7 @@ type docCodec struct {
 	Name      string  `json:"name"`
 	ClockRate int     `json:"clock_rate"`
 	Frame     float64 `json:"frame_seconds"`
+	Asked     string  `json:"asked"` // "": a document that is older than the field
 }
 
 type docEndpoint struct {
