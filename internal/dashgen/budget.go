@@ -12,8 +12,12 @@ const (
 	budget    = 1 - objective
 )
 
-// burnWindows are the ranges over which the share of bad windows is recorded.
-var burnWindows = []time.Duration{5 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour, 72 * time.Hour}
+// burnWindows are the ranges over which the share of bad windows is recorded, and
+// longBurnWindows those of days.
+var (
+	burnWindows     = []time.Duration{5 * time.Minute, 30 * time.Minute, time.Hour}
+	longBurnWindows = []time.Duration{6 * time.Hour, 72 * time.Hour}
+)
 
 // badRatio is the share of bad windows in a range.
 func badRatio(in time.Duration) recorded {
@@ -24,17 +28,29 @@ func badRatio(in time.Duration) recorded {
 // is not fooled by a hiccup, the short one ends the alert soon after the cause.
 func budgetRules() Group {
 	g := Group{Name: "earshot-budget", Interval: 15 * time.Second}
-	for _, in := range burnWindows {
-		at := "[" + promTime(in) + "]"
-		g.Rules = append(g.Rules, Rule{Record: badRatio(in), Expr: sited(lines(
-			q("increase(%s%s)", c.WindowsBad, at),
-			q("/ (increase(%s%s) + increase(%s%s) > 0)", c.WindowsScored, at, c.WindowsSilent, at)))})
-	}
-	g.Rules = append(g.Rules, callsDegraded(),
-		burn("EarshotBudgetBurnsFast", Critical, 14.4, time.Hour, 5*time.Minute, "two days", 25*time.Minute),
+	g.Rules = append(badRatios(burnWindows), callsDegraded(),
+		burn("EarshotBudgetBurnsFast", Critical, 14.4, time.Hour, 5*time.Minute, "two days", 25*time.Minute))
+	return g
+}
+
+// longBudgetRules look at hours and days. Three days of a target are tens of
+// thousands of samples, which nobody needs to have added up every 15 s.
+func longBudgetRules() Group {
+	g := Group{Name: "earshot-budget-long", Interval: 2 * time.Minute}
+	g.Rules = append(badRatios(longBurnWindows),
 		burn("EarshotBudgetBurns", Warning, 6, 6*time.Hour, 30*time.Minute, "five days", 3*time.Hour),
 		burn("EarshotBudgetShrinks", Info, 1, 72*time.Hour, 6*time.Hour, "30 days", 24*time.Hour))
 	return g
+}
+
+func badRatios(ranges []time.Duration) (rules []Rule) {
+	for _, in := range ranges {
+		at := "[" + promTime(in) + "]"
+		rules = append(rules, Rule{Record: badRatio(in), Expr: sited(lines(
+			q("increase(%s%s)", c.WindowsBad, at),
+			q("/ (increase(%s%s) + increase(%s%s) > 0)", c.WindowsScored, at, c.WindowsSilent, at)))})
+	}
+	return rules
 }
 
 // callsDegraded is for targets on a schedule, whose calls are too short to have a
