@@ -106,8 +106,15 @@ func collapsed() []Rule {
 			Call: "`platform`: whoever runs the conference servers. `site_link` and `site_path`: the network team of the site, then the carrier, with the direction and the time of onset.",
 		}
 		return Rule{Alert: a, Expr: blamed(lines(q("%s >= %d", of(c.DirectionBadStreak), badWindows),
-			q("unless on (%s) (%s >= %d)", perTarget, c.WindowsSilentStreak, badWindows)))}
+			unlessSilent()))}
 	})
+}
+
+// unlessSilent leaves out targets from which nothing came back until a moment ago:
+// the window in which media returns is bad too, the end of that trouble and not the
+// begin of another.
+func unlessSilent() string {
+	return q("unless on (%s) (max_over_time(%s[30s]) >= %d)", perTarget, c.WindowsSilentStreak, badWindows)
 }
 
 func mediaLost() []Rule {
@@ -147,7 +154,7 @@ func mediaLost() []Rule {
 func audioLost() Rule {
 	return Rule{
 		Expr: blamed(lines(q("%s >= %d", c.WindowsAudioStreak, badWindows),
-			q("unless on (%s) (%s >= %d)", perTarget, c.WindowsSilentStreak, badWindows))),
+			unlessSilent())),
 		Alert: &Alert{
 			Name: "EarshotAudioLost", Severity: Critical, Layer: "audio",
 			Keep: keepPage, Within: 45 * time.Second, Board: boardTarget,
