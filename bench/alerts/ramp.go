@@ -91,7 +91,7 @@ func earliest(a, b crossing) crossing {
 func (r *ramp) truth(codec string) crossing {
 	c := crossing{least: 5}
 	for _, i := range r.injected {
-		if i.at.Before(r.onset) || !i.at.Before(r.end) {
+		if i.at.Before(r.onset) {
 			continue
 		}
 		mos := min(codecs[codec].heardThrough(i.conditions.Up), codecs[codec].heardThrough(i.conditions.Down))

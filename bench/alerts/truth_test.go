@@ -62,6 +62,9 @@ func TestTheBestBufferTradesDelayForLoss(t *testing.T) {
 	if want := c.rate(0.05, 40*time.Millisecond); math.Abs(lossy-want) > 1e-9 {
 		t.Errorf("with loss alone: got %.4f, want %.4f", lossy, want)
 	}
+	if got := count([]time.Duration{1, 2, 2, 3}, 2); got != 3 {
+		t.Errorf("of 1, 2, 2 and 3, %d are at most 2", got)
+	}
 	last := math.Inf(1)
 	for _, jitter := range []time.Duration{0, 20, 40, 80, 160} {
 		p := impair.Profile{Jitter: jitter * time.Millisecond}
