@@ -83,17 +83,21 @@ func TestTheLeadIsToTheEarlierCrossing(t *testing.T) {
 	}
 	good, bad := scores(onset, 4.3, 4.3, 4.3, 4.3), scores(onset.Add(150*time.Second), 3, 3, 3, 3, 3)
 	for _, row := range []struct {
-		name    string
-		notices []notice
-		scores  map[string][]score
-		warned  int
-		lead    time.Duration
+		name     string
+		buffered bool
+		notices  []notice
+		scores   map[string][]score
+		warned   int
+		lead     time.Duration
 	}{
-		{"to what was injected", []notice{told(70*time.Second, "a", warning), told(80*time.Second, "b", warning)}, nil, 2, truth - 80*time.Second},
-		{"to the windows, if they were bad before", []notice{told(70*time.Second, "a", warning), told(80*time.Second, "b", warning)},
+		{"to what was injected", true, []notice{told(70*time.Second, "a", warning), told(80*time.Second, "b", warning)}, nil, 2, truth - 80*time.Second},
+		{"to what was injected alone, if no buffer decides", false, []notice{told(70*time.Second, "a", warning), told(80*time.Second, "b", warning)},
+			map[string][]score{"a": bad, "b": good}, 2, truth - 80*time.Second},
+		{"to the windows, if they were bad before and a buffer decides", true, []notice{told(70*time.Second, "a", warning), told(80*time.Second, "b", warning)},
 			map[string][]score{"a": bad, "b": good}, 2, 165*time.Second - 70*time.Second},
-		{"a page is no warning, nor is one of before", []notice{told(-time.Second, "a", warning), told(70*time.Second, "a", critical), told(90*time.Second, "b", warning)}, nil, 1, truth - 90*time.Second},
+		{"a page is no warning, nor is one of before", true, []notice{told(-time.Second, "a", warning), told(70*time.Second, "a", critical), told(90*time.Second, "b", warning)}, nil, 1, truth - 90*time.Second},
 	} {
+		r.buffered = row.buffered
 		o := r.outcome("opus", &pager{notices: row.notices}, &listener{scores: row.scores})
 		if got := o.truth.at.Sub(onset); got != truth {
 			t.Errorf("%s: the limit is crossed after %v, want %v", row.name, got, truth)
