@@ -154,8 +154,8 @@ func (d draw) events(h habits) events {
 		return event{kind: outage, way: []way{up, down, both, both}[d.IntN(4)], span: d.seconds(3, mostNoise.Seconds())}
 	})
 	add(h.swells, true, func() event {
-		return event{kind: swell, way: []way{up, up, down}[d.IntN(3)], span: d.seconds(20, 240),
-			queue: time.Duration(d.between(1, 5) * float64(time.Millisecond)), loss: d.between(0.0003, 0.004), run: 1.5}
+		return event{kind: swell, way: []way{up, up, down}[d.IntN(3)], span: d.seconds(20, 180),
+			queue: time.Duration(d.between(0.5, 2) * float64(time.Millisecond)), loss: d.between(0.0002, 0.001), run: 1.5}
 	})
 	add(h.detours, false, func() event {
 		return event{kind: detour, way: both, span: time.Duration(d.between(0.2, 12) * float64(time.Hour)),
