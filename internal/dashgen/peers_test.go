@@ -40,6 +40,7 @@ var rightlyEmpty = map[string]string{
 	"earshot-probe/EarshotScheduleSlips":       "no slot was skipped",
 	"earshot-probe/EarshotProbeUntrusted":      "it depends on the host's load",
 	"earshot-trend/earshot:loss:ratio50s":      "on a busy host too few windows are trusted",
+	"earshot-trend/earshot:loss:max1h":         "on a busy host too few windows are trusted",
 	"earshot-budget/EarshotCallsDegraded":      "no call is degraded",
 	"earshot-trend/EarshotLossRising":          "nothing rises",
 	"earshot-trend/EarshotJitterRising":        "nothing rises",
