@@ -57,6 +57,19 @@ type target struct {
 	job        agent.Job
 	lastCall   time.Time // or window: what refreshes the gauges of calls
 	lastWindow time.Time
+	placed     string // the call that was placed last
+	placedAt   time.Time
+}
+
+// stood is the age from which on a call with media ends a row of failures, as
+// the agent no longer takes it for one that ended at once.
+const stood = 30 * time.Second
+
+// stands reports whether a window is of a call without pause that was placed
+// after all others, has media, and has been there for a while. One that was there
+// before calls failed says nothing of them.
+func (t *target) stands(id string, now time.Time, w *probe.Window) bool {
+	return t.job.Mode == agent.Continuous && id == t.placed && now.Sub(t.placedAt) >= stood && w.Returned > 0
 }
 
 // New returns an exporter without targets.
@@ -118,24 +131,41 @@ func (e *Exporter) Removed(job agent.Job) {
 	delete(e.targets, job.Name())
 }
 
-// Started says nothing that the agent's status does not.
-func (e *Exporter) Started(agent.Job, string, time.Time) {}
+// Started notes which call of a target is the last one.
+func (e *Exporter) Started(job agent.Job, id string, _ time.Time) {
+	e.mu.RLock()
+	t := e.targets[job.Name()]
+	e.mu.RUnlock()
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.placed, t.placedAt = id, time.Now()
+}
 
 // Dropped counts nowhere.
 func (e *Exporter) Dropped(agent.Job, string) {}
 
-// Window takes the figures of a closed window.
+// Window takes the figures of a closed window. A call that stands ends a row of
+// failed ones: it may be an hour before it is finished.
 func (e *Exporter) Window(job agent.Job, id string, w probe.Window) {
 	now := time.Now()
 	window := &catalog.Window{Job: job, ID: id, Window: &w}
+	stands := false
 	e.each(job, now, func(f *family, i int, s *store, name string) {
 		switch {
 		case f.FromWindow != nil:
 			s.update(f, i, name, exemplar{id, now}, func(put catalog.Put) { f.FromWindow(window, put) })
 		case f.Spread != nil:
 			s.merge(f, i, name, exemplar{id, now}, f.Spread(window))
+		case stands && f.Streak && f.PerTarget:
+			s.zero(i)
 		}
-	}, func(t *target) { t.lastWindow, t.lastCall = now, now })
+	}, func(t *target) {
+		t.lastWindow, t.lastCall = now, now
+		stands = t.stands(id, now, &w)
+	})
 }
 
 // Ended takes the figures of a finished call. If a layer broke, no score of its

@@ -198,6 +198,60 @@ func TestStreaksCountInARow(t *testing.T) {
 	check(t, e, "after a good call", map[string]string{streak: "0"})
 }
 
+// The page for calls that fail must end when a call is up again, and that call may
+// stand for hours before it is finished.
+func TestACallThatStandsEndsARowOfFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := New(Config{})
+		e.Added(core)
+		e.Added(office)
+		streak := func(when, target, want string) {
+			t.Helper()
+			check(t, e, when, map[string]string{`earshot_call_failure_streak{target="` + target + `"}`: want})
+		}
+		begin := func(job agent.Job, id string) { e.Started(job, id, time.Now()) }
+		windows := func(job agent.Job, id string, n int, w probe.Window) {
+			for range n {
+				time.Sleep(5 * time.Second)
+				e.Window(job, id, w)
+			}
+		}
+		begin(core, "stands")
+		windows(core, "stands", 10, window())
+		for _, id := range []string{"successor1", "successor2"} {
+			begin(core, id)
+			place(e, core, failedCall(id, probe.CodeDTLSSilent))
+			windows(core, "stands", 10, window())
+		}
+		streak("while successors fail and the call before them stands", "core", "2")
+
+		for _, id := range []string{"short1", "short2"} {
+			begin(core, id)
+			windows(core, id, 5, window())
+			place(e, core, failedCall(id, probe.CodeNoPair))
+		}
+		streak("after calls that die within half a minute", "core", "4")
+
+		begin(core, "silent")
+		windows(core, "silent", 8, probe.Window{Trusted: true, Sent: 250})
+		streak("while a call is up without media", "core", "4")
+
+		begin(core, "up")
+		windows(core, "up", 5, window())
+		streak("25 s after a call is up", "core", "4")
+		windows(core, "up", 1, window())
+		streak("30 s after a call is up", "core", "0")
+		place(e, core, failedCall("up", probe.CodeNoPair))
+		streak("when that one fails", "core", "1")
+
+		// A call on a schedule is judged when it is over.
+		place(e, office, failedCall("o1", probe.CodeNoPair))
+		begin(office, "o2")
+		windows(office, "o2", 10, window())
+		streak("while a long call of a schedule runs", "office", "1")
+	})
+}
+
 func TestBadWindowsGoByTheTargetsOwnLimit(t *testing.T) {
 	e := New(Config{})
 	e.Added(office) // 3.6 by default

@@ -146,3 +146,10 @@ func (s *store) merge(f *family, i int, target string, x exemplar, h probe.Histo
 
 // clear ends all series of a family.
 func (s *store) clear(i int) { s.lines[i] = nil }
+
+// zero sets all series of a family to nothing.
+func (s *store) zero(i int) {
+	for _, line := range s.lines[i] {
+		line.value = 0
+	}
+}
