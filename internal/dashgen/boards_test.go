@@ -82,7 +82,7 @@ func TestLinterRulesOfVariables(t *testing.T) {
 }
 
 func TestLinterRulesOfPanels(t *testing.T) {
-	units := []string{unitNone, unitShort, unitSeconds, unitShare, unitBytes, unitRate, unitDate, unitDB, unitYes}
+	units := []string{unitNone, unitShort, unitSeconds, unitShare, unitBytes, unitPackets, unitCounts, unitDate, unitDB, unitYes}
 	eachPanel(t, func(t *testing.T, _ dashboard, p panel) {
 		// panel-title-description-rule, panel-units-rule, panel-datasource-rule, panel-no-targets-rule
 		if p.Title == "" || !strings.HasSuffix(p.Description, ".") {
@@ -184,6 +184,17 @@ func TestBoardsNeedNothingElse(t *testing.T) {
 			t.Errorf("there is no board %s", b)
 		}
 	}
+}
+
+// Grafana merges rows of tables that differ in nothing that both have: names of
+// metrics would keep all of them apart.
+func TestQueriesOfOneTableHaveNoNamesToDifferIn(t *testing.T) {
+	named := regexp.MustCompile(`^[a-z_:]+\{[^}]*\}$`)
+	eachQuery(t, func(t *testing.T, p panel, expr string) {
+		if p.Type == "table" && len(p.Targets) > 1 && named.MatchString(expr) {
+			t.Errorf("%s: %s keeps its name", p.Title, expr)
+		}
+	})
 }
 
 // checkPlaces: no panel covers another or sticks out, and numbers are unique.

@@ -16,8 +16,8 @@ func levelBoard() dashboard {
 			number(about{"Calls that work", "Share of calls in the time range in which every layer worked.", unitShare, 6, 5}, goodSteps,
 				curve{"share", q("sum(increase(%s[$__range]) + increase(%s[$__range]))\n/\nsum(increase(%s[$__range]) - increase(%s[$__range]))",
 					pick(c.CallsGood), pick(c.CallsDegraded), pick(c.CallsFinished), pick(c.CallsUntrusted))}).orElse("no calls ended"),
-			number(about{"Time in bad windows", "Time in the time range that bad windows add up to, at 5 s each, over all targets.", unitSeconds, 6, 5}, steps("blue"),
-				curve{"bad", q("5 * sum(increase(%s[$__range]))", pick(c.WindowsBad))}),
+			number(about{"Bad windows", "Windows in the time range that were bad, over all targets. A window is 5 s unless the target says otherwise.", unitShort, 6, 5}, steps("blue"),
+				curve{"bad", q("sum(increase(%s[$__range]))", pick(c.WindowsBad))}).whole(),
 		}},
 		section{"Burn", []panel{
 			graph(about{"Burn rate", "Share of bad windows over the budget, by range, the worst target: at 1 the budget of 30 days lasts 30 days, at 14.4 two days.", unitNone, 24, 9},
@@ -26,7 +26,7 @@ func levelBoard() dashboard {
 		section{"Where it goes", []panel{
 			table(about{"Targets by budget", "Share of bad windows of each target in the time range, the worst first.", unitNone, 12, 10},
 				curve{"", onSite(badShare(perTarget, "$__range"))}, curve{"", onSite(callsShare(perTarget))}).
-				column("Time", hidden()).column("job", hidden()).
+				ordered("target", "site", "Value #A", "Value #B", "instance").column("Time", hidden()).column("job", hidden()).
 				column("Value #A", called("Bad windows"), unitOf(unitShare), decimals(2), coloured, coloursOf(badSteps)).
 				column("Value #B", called("Calls that work"), unitOf(unitShare), coloured, coloursOf(goodSteps)).
 				column("target", linked(rowBoard)).column("instance", linked(rowProbe)),
@@ -35,9 +35,9 @@ func levelBoard() dashboard {
 			graph(about{"Bad windows by direction", "Share of scored windows that were bad, by direction.", unitShare, 12, 8},
 				curve{"uplink", directionShare(c.DirectionWindowsBad.Uplink, c.DirectionWindows.Uplink)},
 				curve{"downlink", directionShare(c.DirectionWindowsBad.Downlink, c.DirectionWindows.Downlink)}),
-			stacked(about{"What was bad", "Windows in silence, and other bad ones.", unitShort, 12, 8},
-				curve{"silent", sum("", q("increase(%s[$__rate_interval])", pick(c.WindowsSilent)))},
-				curve{"low score", sum("", q("increase(%s[$__rate_interval]) - increase(%s[$__rate_interval])", pick(c.WindowsBad), pick(c.WindowsSilent)))}),
+			counted(about{"What was bad", "Windows per bar that were silent, and other bad ones.", unitShort, 12, 8},
+				curve{"silent", sum("", happened(c.WindowsSilent))},
+				curve{"low score", sum("", q("%s - %s", happened(c.WindowsBad), happened(c.WindowsSilent)))}),
 		}})
 	b.Time.From = "now-7d"
 	return b

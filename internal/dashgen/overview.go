@@ -29,6 +29,15 @@ func called(name string) property { return property{"displayName", name} }
 // mosOf is the last MOS of a direction, whatever its scale.
 func mosOf(m *c.Metric) string { return q("min by (%s) (%s)", perTarget, pick(m)) }
 
+// bothMOS is the last MOS of each direction. A label tells them apart: without it
+// "or" would take the downlink's only where there is no uplink's.
+func bothMOS() string {
+	way := func(name string, m *c.Metric) string {
+		return q(`label_replace(%s, "way", "%s", "", "")`, mosOf(m), name)
+	}
+	return q("%s\nor\n%s", way("up", c.ConversationalMOS.Uplink), way("down", c.ConversationalMOS.Downlink))
+}
+
 // callsShare is a verdict's part of all calls that could be judged.
 func callsShare(by string) string {
 	good := q("sum by (%s) (increase(%s[$__range]) + increase(%s[$__range]))", by, pick(c.CallsGood), pick(c.CallsDegraded))
@@ -43,8 +52,9 @@ func badShare(by, in string) string {
 }
 
 func overviewBoard() dashboard {
-	worst := q("min by (site, target) (%s)", onSite(q("(%s\nor\n%s)", q("label_replace(%s, \"way\", \"up\", \"\", \"\")", mosOf(c.ConversationalMOS.Uplink)),
-		q("label_replace(%s, \"way\", \"down\", \"\", \"\")", mosOf(c.ConversationalMOS.Downlink)))))
+	worst := q("min by (site, target) (%s)\nor\nmin by (site, target) (%s)",
+		onSite(q("(%s)", bothMOS())),
+		onSite(q("(0 - clamp_max(max by (%s) (%s), 1)\nor\n0 * max by (%s) (%s))", perTarget, pick(c.CallFailureStreak), perTarget, pick(c.TargetInfo))))
 	return newBoard(boardOverview, "Overview", "Every target from every site: what is bad now, and how often it was.",
 		section{"Now", []panel{
 			number(about{"Targets", "Targets that are watched, by all probes that are picked above.", unitShort, 3, 4}, steps("blue"),
@@ -52,7 +62,7 @@ func overviewBoard() dashboard {
 			number(about{"Bad now", "Targets that users would complain of at this moment: bad windows, silence or wrong audio in a row, or calls that fail.", unitShort, 3, 4}, anySteps,
 				curve{"bad", q("sum(%s)", pick(targetBad))}),
 			number(about{"Lowest MOS", "The lowest conversational MOS of all targets and both directions in the last window.", unitNone, 3, 4}, mosSteps,
-				curve{"MOS", q("min(%s or %s)", pick(c.ConversationalMOS.Uplink), pick(c.ConversationalMOS.Downlink))}),
+				curve{"MOS", q("min(%s)", bothMOS())}),
 			number(about{"Calls that work", "Share of calls in the time range in which every layer worked, of those that the probe could judge.", unitShare, 3, 4}, goodSteps,
 				curve{"share", q("sum(increase(%s[$__range]) + increase(%s[$__range]))\n/\nsum(increase(%s[$__range]) - increase(%s[$__range]))",
 					pick(c.CallsGood), pick(c.CallsDegraded), pick(c.CallsFinished), pick(c.CallsUntrusted))}).orElse("no calls ended"),
@@ -63,25 +73,22 @@ func overviewBoard() dashboard {
 			number(about{"Warnings", "Warnings that are on.", unitShort, 3, 4}, steps("green", 1, "orange"), curve{"warnings", q("count(%s) or vector(0)", firing(`severity="warning"`))}),
 		}},
 		section{"Targets", []panel{
-			matrix(about{"MOS by target and site", "The lower MOS of both directions in the last window, a row for each target and a column for each site. Empty: no score, because calls fail or nothing is known.", unitNone, 10, 9},
+			matrix(about{"MOS by target and site", "The lower MOS of both directions in the last window, a row for each target and a column for each site. Empty: the site does not call the target.", unitNone, 10, 9},
 				curve{"", worst}),
 			worstFirst(),
 		}},
 		section{"Alerts", []panel{
-			table(about{"Alerts that fire", "All alerts of Earshot's rules that fire now, with where the fault is by who else sees it.", unitNone, 24, 7},
-				curve{"", firing(`alertname=~"Earshot.*"`)}).
-				column("Time", hidden()).column("Value", hidden()).column("__name__", hidden()).column("alertstate", hidden()).column("job", hidden()).
-				column("target", linked(rowBoard)).orElse("no alert fires"),
+			firingNow(),
 		}},
 		section{"Over time", []panel{
 			graph(about{"Lowest MOS of each target", "The lower MOS of both directions, worst site.", unitNone, 12, 8},
-				curve{"{{target}}", q("min by (target) (%s or %s)", pick(c.ConversationalMOS.Uplink), pick(c.ConversationalMOS.Downlink))}).within(1, 5).to(toTarget),
+				curve{"{{target}}", q("min by (target) (%s)", bothMOS())}).within(1, 5).to(toTarget),
 			graph(about{"Bad windows", "Share of windows that users would complain of, by target.", unitShare, 12, 8},
 				curve{"{{target}}", badShare("target", "$__rate_interval")}).to(toTarget),
-			stacked(about{"Failed calls by layer", "Calls in which a layer broke, by the lowest layer that did.", unitShort, 12, 8},
-				curve{"{{layer}}", q("sum by (layer) (increase(%s[$__rate_interval])) > 0", pick(c.CallsFailed))}).orElse("no call failed"),
-			graph(about{"Round trip", "Median and 95th percentile of the round trip of all packets.", unitSeconds, 12, 8},
-				curve{"median", quantileOf(0.5, c.RTT)}, curve{"p95", quantileOf(0.95, c.RTT)}),
+			counted(about{"Failed calls by layer", "Calls per bar in which a layer broke, by the lowest layer that did.", unitShort, 12, 8},
+				curve{"{{layer}}", q("sum by (layer) (%s) > 0", happened(c.CallsFailed))}).orElse("no call failed"),
+			graph(about{"Round trip", "95th percentile of the round trip of all packets, by target.", unitSeconds, 12, 8},
+				curve{"{{target}}", quantileOf(0.95, c.RTT, "target")}).to(toTarget),
 		}})
 }
 
@@ -93,6 +100,8 @@ func matrix(a about, x curve) panel {
 		{"organize", map[string]any{"renameByName": map[string]any{`target\site`: "target"}}},
 	}
 	p.FieldConfig.Defaults.Thresholds = &thresholds{"absolute", mosSteps}
+	p.FieldConfig.Defaults.Mappings = []mapping{{"value", map[string]any{
+		"-1": map[string]any{"text": "calls fail", "color": "dark-red"}, "0": map[string]any{"text": "no score", "color": "#8a8f96"}}}}
 	two := 2
 	p.FieldConfig.Defaults.Decimals = &two
 	p.FieldConfig.Defaults.Custom["cellOptions"] = map[string]any{"type": "color-background", "mode": "basic"}
@@ -109,11 +118,24 @@ func worstFirst() panel {
 		curve{"", onSite(badShare(perTarget, "$__range"))},
 		curve{"", onSite(q("min by (%s) (%s)", perTarget, pick(c.CallFailureStreak)))})
 	p.Options["sortBy"] = []map[string]any{{"displayName": "MOS up", "desc": false}}
-	return p.column("Time", hidden()).column("job", hidden()).
+	return p.ordered("target", "site", "Value #A", "Value #B", "Value #C", "Value #D", "Value #E", "instance").
+		column("Time", hidden()).column("job", hidden()).
 		column("Value #A", called("MOS up"), decimals(2), coloured, coloursOf(mosSteps)).
 		column("Value #B", called("MOS down"), decimals(2), coloured, coloursOf(mosSteps)).
 		column("Value #C", called("Calls that work"), unitOf(unitShare), coloured, coloursOf(goodSteps)).
 		column("Value #D", called("Bad windows"), unitOf(unitShare), decimals(1), coloured, coloursOf(badSteps)).
 		column("Value #E", called("Failed in a row"), coloured, coloursOf(anySteps)).
 		column("target", linked(rowBoard)).column("instance", linked(rowProbe))
+}
+
+// firingNow lists the alerts that fire, pages first.
+func firingNow() panel {
+	severities := property{"mappings", []mapping{{"value", map[string]any{
+		string(Critical): map[string]any{"color": "red"}, string(Warning): map[string]any{"color": "orange"}, string(Info): map[string]any{"color": "blue"}}}}}
+	p := table(about{"Alerts that fire", "All alerts of Earshot's rules that fire now, with where the fault is by who else sees it.", unitNone, 24, 9},
+		curve{"", firing(`alertname=~"Earshot.*"`)})
+	p.Options["sortBy"] = []map[string]any{{"displayName": "severity", "desc": false}}
+	return p.ordered("severity", "alertname", "target", "site", "direction", "layer", "blame", "instance").
+		column("Time", hidden()).column("Value", hidden()).column("__name__", hidden()).column("alertstate", hidden()).column("job", hidden()).
+		column("severity", severities, coloured).column("target", linked(rowBoard)).orElse("no alert fires")
 }

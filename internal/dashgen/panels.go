@@ -2,8 +2,10 @@ package dashgen
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/earshot-voip/earshot/internal/catalog"
+	"github.com/earshot-voip/earshot/probe"
 )
 
 // Units of Grafana.
@@ -13,7 +15,8 @@ const (
 	unitSeconds = "s"
 	unitShare   = "percentunit"
 	unitBytes   = "bytes"
-	unitRate    = "pps"
+	unitPackets = "pps" // packets per second
+	unitCounts  = "cps" // counts per second
 	unitDate    = "dateTimeFromNow"
 	unitDB      = "dB"
 	unitYes     = "bool_yes_no"
@@ -67,10 +70,12 @@ func sum(by, expr string) string {
 }
 
 // quantileOf asks the native form of a histogram, and the classic one where a
-// server keeps only that.
-func quantileOf(quantile float64, m *catalog.Metric) string {
-	return q("histogram_quantile(%g, sum(rate(%s[$__rate_interval])))\nor\nhistogram_quantile(%g, sum by (le) (rate(%s[$__rate_interval])))",
-		quantile, pick(m), quantile, part{m, "_bucket"}.pick())
+// server keeps only that. With by it is that of each value of a label.
+func quantileOf(quantile float64, m *catalog.Metric, by ...string) string {
+	native := strings.Join(by, ", ")
+	classic := strings.Join(append(by, "le"), ", ")
+	return q("histogram_quantile(%g, %s)\nor\nhistogram_quantile(%g, %s)",
+		quantile, sum(native, q("rate(%s[$__rate_interval])", pick(m))), quantile, sum(classic, q("rate(%s[$__rate_interval])", part{m, "_bucket"}.pick())))
 }
 
 // heat is the same for a heat map.
@@ -131,9 +136,59 @@ func graph(a about, curves ...curve) panel {
 	}
 	p.FieldConfig.Defaults.Color = map[string]any{"mode": "palette-classic"}
 	p.FieldConfig.Defaults.Custom = map[string]any{
-		"drawStyle": "line", "lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": false,
+		"drawStyle": "line", "lineWidth": 1, "fillOpacity": 0, "showPoints": "never", "spanNulls": false,
 		"lineInterpolation": "linear", "axisPlacement": "auto", "stacking": map[string]any{"mode": "none", "group": "A"},
 	}
+	for _, c := range curves {
+		if c.legend == "{{layer}}" || strings.HasPrefix(c.legend, "{{layer}}:") {
+			p = p.layered()
+		}
+		if look := wordLooks[c.legend]; look != nil {
+			p = p.column(c.legend, look...)
+		}
+		if strings.HasPrefix(c.legend, "limit") {
+			p = p.columns("/^limit/", aside...)
+		}
+	}
+	return p
+}
+
+// wordLooks are of words that mean the same on every board.
+var wordLooks = map[string][]property{
+	"good": colour("green"), "degraded": colour("yellow"), "bad": colour("orange"), "low score": colour("orange"),
+	"silent": colour("red"), "failed": colour("red"), "untrusted": colour("purple"),
+	"uplink": colour("blue"), "downlink": colour("orange"),
+}
+
+func colour(name string) []property {
+	return []property{{"color", map[string]any{"mode": "fixed", "fixedColor": name}}}
+}
+
+// aside is the look of what values are compared with: dashed, nothing under it.
+var aside = append(colour("red"), property{"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{8, 6}}})
+
+// quietly leaves a field out of the legend.
+var quietly = property{"custom.hideFrom", map[string]any{"legend": true, "tooltip": false, "viz": false}}
+
+// layered gives each layer of a call the same colour on every board.
+func (p panel) layered() panel {
+	for i, color := range []string{"#7c2e16", "#c4162a", "#f2495c", "#ff780a", "#f2cc0c", "#b877d9", "#8f3bb8", "#5794f2", "#1f60c4", "#0a437c"} {
+		p = p.columns("/^"+string(probe.Layers[i])+"\\b/", colour(color)...)
+	}
+	return p
+}
+
+// happened is how often something happened in each step of a graph. Steps do not
+// overlap, so that the bars add up to all that happened.
+func happened(m *catalog.Metric) string { return q("increase(%s[$__interval])", pick(m)) }
+
+// counted draws what happened in each minute, or in more in long time ranges, as bars on
+// top of one another.
+func counted(a about, curves ...curve) panel {
+	p := stacked(a, curves...)
+	p.FieldConfig.Defaults.Custom["drawStyle"] = "bars"
+	p.FieldConfig.Defaults.Custom["fillOpacity"] = 80
+	p.Interval = "1m"
 	return p
 }
 
@@ -221,6 +276,12 @@ func (p panel) column(field string, properties ...property) panel {
 	return p
 }
 
+// columns does so for all fields of which the names match.
+func (p panel) columns(pattern string, properties ...property) panel {
+	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, override{matcher{"byRegexp", pattern}, properties})
+	return p
+}
+
 // within bounds the axis.
 func (p panel) within(low, high float64) panel {
 	p.FieldConfig.Defaults.Min, p.FieldConfig.Defaults.Max = &low, &high
@@ -233,9 +294,26 @@ func (p panel) to(links ...dataLink) panel {
 	return p
 }
 
-// else_ is what a panel says when there is nothing.
+// orElse is what a panel says when there is nothing.
 func (p panel) orElse(text string) panel {
 	p.FieldConfig.Defaults.NoValue = text
+	return p
+}
+
+// whole shows numbers without decimals: increase extrapolates.
+func (p panel) whole() panel {
+	none := 0
+	p.FieldConfig.Defaults.Decimals = &none
+	return p
+}
+
+// ordered puts columns of a table first, by their fields' names.
+func (p panel) ordered(fields ...string) panel {
+	at := map[string]any{}
+	for i, f := range fields {
+		at[f] = i
+	}
+	p.Transformations = append(p.Transformations, transformation{"organize", map[string]any{"indexByName": at}})
 	return p
 }
 
