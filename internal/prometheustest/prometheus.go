@@ -142,17 +142,85 @@ func (s *Sample) UnmarshalJSON(raw []byte) error {
 // Query asks an instant query, and fails the test when it is refused.
 func (s *Server) Query(query string) []Series {
 	s.t.Helper()
-	series, err := s.query(query)
+	return s.must(s.get("query", url.Values{"query": {query}}))
+}
+
+// QueryAt asks an instant query of a time.
+func (s *Server) QueryAt(query string, at time.Time) []Series {
+	s.t.Helper()
+	return s.must(s.get("query", url.Values{"query": {query}, "time": {seconds(at)}}))
+}
+
+// QueryRange asks a query of every step from a time to another.
+func (s *Server) QueryRange(query string, from, to time.Time, step time.Duration) []Series {
+	s.t.Helper()
+	return s.must(s.get("query_range", url.Values{"query": {query}, "start": {seconds(from)}, "end": {seconds(to)}, "step": {step.String()}}))
+}
+
+// Exemplars are those of all series that a query reads, in no order.
+func (s *Server) Exemplars(query string, from, to time.Time) []Sample {
+	s.t.Helper()
+	raw, err := s.ask("query_exemplars", url.Values{"query": {query}, "start": {seconds(from)}, "end": {seconds(to)}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var series []struct {
+		Exemplars []struct {
+			Value     float64 `json:"value,string"`
+			Timestamp float64 `json:"timestamp"`
+		} `json:"exemplars"`
+	}
+	if err := json.Unmarshal(raw, &series); err != nil {
+		s.t.Fatal(err)
+	}
+	var list []Sample
+	for _, one := range series {
+		for _, e := range one.Exemplars {
+			list = append(list, Sample{time.UnixMilli(int64(e.Timestamp*1000 + 0.5)), e.Value})
+		}
+	}
+	return list
+}
+
+func seconds(at time.Time) string {
+	return strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)
+}
+
+func (s *Server) must(series []Series, err error) []Series {
+	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return series
 }
 
-func (s *Server) query(query string) ([]Series, error) {
+func (s *Server) get(path string, values url.Values) ([]Series, error) {
+	raw, err := s.ask(path, values)
+	if err != nil {
+		return nil, err
+	}
+	var data struct {
+		Type   string          `json:"resultType"`
+		Result json.RawMessage `json:"result"`
+	}
+	if err := json.Unmarshal(raw, &data); err != nil {
+		return nil, err
+	}
+	if data.Type == "scalar" {
+		var one Sample
+		err := json.Unmarshal(data.Result, &one)
+		return []Series{{Value: &one}}, err
+	}
+	var series []Series
+	err = json.Unmarshal(data.Result, &series)
+	return series, err
+}
+
+// ask returns the data of an answer of Prometheus's API.
+func (s *Server) ask(path string, values url.Values) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/v1/query?"+url.Values{"query": {query}}.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/v1/"+path+"?"+values.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -166,27 +234,17 @@ func (s *Server) query(query string) ([]Series, error) {
 		return nil, err
 	}
 	var answer struct {
-		Status string `json:"status"`
-		Error  string `json:"error"`
-		Data   struct {
-			Type   string          `json:"resultType"`
-			Result json.RawMessage `json:"result"`
-		} `json:"data"`
+		Status string          `json:"status"`
+		Error  string          `json:"error"`
+		Data   json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", query, err, tail(string(body), 300))
+		return nil, fmt.Errorf("%s: %w: %s", values.Get("query"), err, tail(string(body), 300))
 	}
 	if answer.Status != "success" {
-		return nil, fmt.Errorf("%s: %s", query, answer.Error)
+		return nil, fmt.Errorf("%s: %s", values.Get("query"), answer.Error)
 	}
-	if answer.Data.Type == "scalar" {
-		var one Sample
-		err := json.Unmarshal(answer.Data.Result, &one)
-		return []Series{{Value: &one}}, err
-	}
-	var series []Series
-	err = json.Unmarshal(answer.Data.Result, &series)
-	return series, err
+	return answer.Data, nil
 }
 
 // Value is the value of a query that has one series; false without any.
