@@ -155,7 +155,7 @@ func (d draw) events(h habits) events {
 	})
 	add(h.swells, true, func() event {
 		return event{kind: swell, way: []way{up, up, down}[d.IntN(3)], span: d.seconds(20, 180),
-			queue: time.Duration(d.between(0.5, 2) * float64(time.Millisecond)), loss: d.between(0.0002, 0.001), run: 1.5}
+			queue: time.Duration(d.between(0.3, 1.2) * float64(time.Millisecond)), loss: d.between(0.0002, 0.0008), run: 1.5}
 	})
 	add(h.detours, false, func() event {
 		return event{kind: detour, way: both, span: time.Duration(d.between(0.2, 12) * float64(time.Hour)),

@@ -27,7 +27,7 @@ var (
 
 func main() {
 	rig.Bench{
-		Name: "falsepages", Title: "False pages: a month of noise", Run: run,
+		Name: "falsepages", Title: "False pages: what noise alone raises", Run: run,
 		Roles: map[string]rig.Role{worldRole: playWorld},
 	}.Main()
 }
@@ -53,10 +53,10 @@ func run(ctx context.Context, o rig.Options, r *rig.Report) error {
 	}
 	noise := plan{Seed: *seed, Span: time.Duration(*days) * 24 * time.Hour, Scrape: *scrape, Engine: program, Rules: files}
 	control := noise
-	control.Start, control.Span = 8*time.Hour, 4*time.Hour
+	control.Start, control.Span = 8*time.Hour, 3*time.Hour
 	if o.Smoke {
-		noise.Start, noise.Span = 8*time.Hour, 2*time.Hour+30*time.Minute
-		control.Span = noise.Span
+		noise.Start, noise.Span = theIncident.At-20*time.Minute, 40*time.Minute
+		control.Start, control.Span = noise.Start, noise.Span
 	}
 	control.Incident = &theIncident
 

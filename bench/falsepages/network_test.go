@@ -64,6 +64,18 @@ func TestNoNoiseIsLongerThanItMayBe(t *testing.T) {
 	}
 }
 
+func TestEveryKindOfNoiseIsDescribed(t *testing.T) {
+	_, out := world(plan{Seed: 1, Span: 30 * 24 * time.Hour}, monday)
+	for k := range out.Noise {
+		if described[k] == "" {
+			t.Errorf("the page does not say what a %s is", k)
+		}
+	}
+	if len(out.Noise) != len(described) {
+		t.Errorf("in a month there is %v, described are %v", out.Noise, described)
+	}
+}
+
 func TestLoadIsThatOfOfficeHours(t *testing.T) {
 	l := newLeg("x", 1, line{}, habits{}, monday, 1)
 	mean := func(hour int) (sum float64) {

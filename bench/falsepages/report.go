@@ -20,12 +20,22 @@ const (
 	afterwards = 6 * time.Minute
 )
 
+// described says of each kind of noise what draw.events draws.
+var described = map[kind]string{
+	blip:    "0.3 to 5 s of 5 to 60 %, now and then 5 to 10 s of 5 to 30 %, up to 4 packets in a row",
+	outage:  "0.1 to 3 s, now and then 3 to 10 s",
+	swell:   "20 s to 3 min, jitter up by 0.3 to 1.2 ms and loss by 0.02 to 0.08 %",
+	detour:  "round trip of 4 ms less to 16 ms more, 12 min to 12 h",
+	refusal: "1 to 6 s in which it takes no calls",
+}
+
 // write makes the page.
 func write(r *rig.Report, noise plan, quiet outcome, control plan, paged outcome) {
 	weeks := noise.Span.Hours() / (7 * 24)
 	r.Text("%s of noise on %d targets of four sites: real agents (%d calls without pause, the others every minute and every five) place simulated calls, in "+
 		"simulated time; their exporters are scraped every %v, and Prometheus' own rule engine evaluates `dashboards/rules` as they are, each group at its own "+
-		"interval. Seed %d. No incident is among the noise: nothing in it lasts longer than %v, or is heard by users for longer.",
+		"interval. Seed %d. No incident is among the noise: no burst of loss and no outage lasts longer than %v. An alert counts once for each target (and direction) "+
+		"for which it begins to fire.",
 		span(noise.Span), quiet.Targets, len(quiet.Continuous), noise.Scrape, noise.Seed, mostNoise)
 
 	pages, warnings := count(quiet.Alerts, "critical"), count(quiet.Alerts, "warning")
@@ -38,8 +48,7 @@ func write(r *rig.Report, noise plan, quiet outcome, control plan, paged outcome
 	if pages > 0 {
 		r.Complain("people were paged %d times for nothing", pages)
 	}
-	// A run of hours is too short for a rate: there one warning is as good as none.
-	if perWeek > mostWarnings && warnings > 1 {
+	if perWeek > mostWarnings && noise.Span >= 24*time.Hour { // hours are too short for a rate
 		r.Complain("%.1f warnings a week, %.0f are the most", perWeek, mostWarnings)
 	}
 	if rows := byName(quiet.Alerts, weeks); len(rows) > 0 {
@@ -49,7 +58,7 @@ func write(r *rig.Report, noise plan, quiet outcome, control plan, paged outcome
 	r.Section("The noise")
 	var rows [][]string
 	for _, k := range slices.Sorted(maps.Keys(quiet.Noise)) {
-		rows = append(rows, []string{string(k), fmt.Sprint(quiet.Noise[k])})
+		rows = append(rows, []string{string(k) + ": " + described[k], fmt.Sprint(quiet.Noise[k])})
 	}
 	rows = append(rows,
 		[]string{"restart of a probe", fmt.Sprint(quiet.Restarts)},
@@ -58,6 +67,9 @@ func write(r *rig.Report, noise plan, quiet outcome, control plan, paged outcome
 		[]string{"bad or silent window, of " + fmt.Sprint(quiet.Windows), fmt.Sprint(quiet.Bad)},
 		[]string{"failed call, of " + fmt.Sprint(quiet.Calls), fmt.Sprint(quiet.Failed)})
 	r.Table([]string{"what happened", "times"}, rows)
+	r.Text("Bursts of loss and swells come in office hours most of the time. Beside them jitter and loss follow the load of the hour: fibre 0.2 to 1 ms and up to 0.03 %%, " +
+		"a line that is full in office hours 0.5 to 2 ms and up to 0.2 %%, a mobile network 3 to 4 ms and 0.05 to 0.2 %%, and a distant site on a noisy host, of whose windows " +
+		"2 %% are untrusted, 12 %% during a backup at night, and more for 40 s of each hour.")
 	r.Text("%d samples were stored and %d rules evaluated.", quiet.Samples, quiet.Evaluated)
 	if quiet.Bad == 0 || quiet.Untrusted == 0 || quiet.Noise[blip] == 0 || quiet.Noise[outage] == 0 {
 		r.Complain("there was no noise: %v", quiet.Noise)
