@@ -70,7 +70,7 @@ func converse(t *testing.T, windows int, alter func(n int, payload []byte) []byt
 	}
 	x.cut(mono.Now())
 	time.Sleep(time.Second)
-	x.finish()
+	x.finish(mono.Now())
 	c.ear.take(t.Context(), x.tape())
 	c.ear.settle()
 	c.closeWindows(mono.Now())

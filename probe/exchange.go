@@ -296,12 +296,13 @@ func (x *exchange) settled(now, asked time.Duration) (fates, copies bool) {
 	return x.flow.Settled(), x.flow.LastWord(asked)
 }
 
-// finish makes everything final by the evidence at hand.
-func (x *exchange) finish() {
+// finish makes everything final by the evidence at hand; the last window ends at
+// the given time.
+func (x *exchange) finish(at time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.over = true
-	x.flow.Finish(mono.Now())
+	x.flow.Finish(at)
 	x.window.cut()
 }
 

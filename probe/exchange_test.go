@@ -74,7 +74,7 @@ func TestAStallWhileSendingIsThisHosts(t *testing.T) {
 				x.cut(mono.Now())
 				time.Sleep(time.Second)
 				synctest.Wait()
-				x.finish()
+				x.finish(mono.Now())
 				c.closeWindows(mono.Now())
 
 				total := x.total()
@@ -130,7 +130,7 @@ func TestACopyBehindTheLastPacketIsInAWindow(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		c.exchange.cut(mono.Now())
 		time.Sleep(2 * time.Second)
-		c.exchange.finish()
+		c.exchange.finish(mono.Now())
 		c.closeWindows(mono.Now())
 
 		var sent, up int64

@@ -29,11 +29,11 @@ func (c *call) talk(ctx context.Context) error {
 
 	err := c.run(ctx, start)
 	x.stop()
-	x.cut(mono.Now()) // what still comes belongs to the last window
+	ended := mono.Now() // what still comes belongs to the last window
 	if err == nil {
 		err = c.drain(ctx)
 	}
-	x.finish()
+	x.finish(ended)
 	c.ear.take(ctx, x.tape())
 	c.collect()
 	if c.result.FirstMedia > 0 {
