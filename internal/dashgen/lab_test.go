@@ -28,7 +28,7 @@ import (
 // ends two minutes ago. Pictures show more of it.
 func watched() time.Duration {
 	if os.Getenv("PICTURES") != "" {
-		return 8 * time.Minute
+		return 6 * time.Minute
 	}
 	return 200 * time.Second
 }
