@@ -60,6 +60,31 @@ func TestACallThatIsEndedEarlyIsJudgedByWhatItMeasured(t *testing.T) {
 	}
 }
 
+// A call that fell silent is none that went well, whoever ends it, and its silent
+// windows are told of until then.
+func TestACallThatIsEndedInSilenceHasFailed(t *testing.T) {
+	signalingtest.NoLeaks(t)
+	_, far, _ := startEcho(t, echo.Config{})
+	relay := farend.NewRelay(t)
+	target, end := endless(farend.Serve(t, relay.Between(t, far)) + "/echo")
+	target.Window = time.Second
+	target.OnLive = onMedia(func() { relay.SetFilter(farend.DropKind(farend.RTP)) })
+	silent := 0
+	target.OnWindow = func(w probe.Window) {
+		if w.Sent > 0 && w.Returned == 0 && w.Downlink.Received == 0 {
+			if silent++; silent == 4 {
+				end()
+			}
+		}
+	}
+	r := place(t, t.Context(), target)
+	checkFailure(t, r, probe.LayerMedia, probe.CodeMediaStopped)
+	checkFarEndTold(t, far)
+	if r.RoundTrip.Returned == 0 || silent < 4 {
+		t.Errorf("got %d packets back and %d silent windows, want some, and four of silence", r.RoundTrip.Returned, silent)
+	}
+}
+
 func TestACallThatIsEndedBeforeMediaIsInterrupted(t *testing.T) {
 	signalingtest.NoLeaks(t)
 	t.Run("while it connects", func(t *testing.T) {

@@ -18,10 +18,13 @@ type running struct {
 	retest bool
 	began  time.Duration // since the agent's start
 
-	ask   sync.Once
-	asked chan struct{} // closed: the agent wants it to end
-	up    chan struct{} // closed: a window was measured
-	done  chan struct{} // closed: it has ended and observers were told
+	ask     sync.Once
+	asked   chan struct{} // closed: the agent wants it to end
+	up      chan struct{} // closed: media came back in a window
+	mute    chan struct{} // has an entry when nothing has come back for silenceLimit
+	done    chan struct{} // closed: it has ended and observers were told
+	silence time.Duration // of the last windows, in which nothing came back; guarded by its worker's mu
+
 	// result is set when done is closed; nil: dropped.
 	result *probe.Result
 }
@@ -35,7 +38,7 @@ func (w *worker) begin(t probe.Target, retest bool) *running {
 	a := w.agent
 	r := &running{
 		Call: Call{ID: newID(), Started: time.Now()}, retest: retest, began: a.now(),
-		asked: make(chan struct{}), up: make(chan struct{}), done: make(chan struct{}),
+		asked: make(chan struct{}), up: make(chan struct{}), mute: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	t.ID, t.End, t.Log, t.UserAgent = r.ID, r.asked, a.log, a.program
 	t.OnWindow = func(window probe.Window) { w.window(r, window) }
@@ -61,19 +64,51 @@ func newID() string {
 func (w *worker) window(r *running, window probe.Window) {
 	w.agent.traffic.add(w.agent.now(), w.job.windowBytes(window), r.retest)
 	w.mu.Lock()
-	first := r.Windows == 0
 	r.Windows++
 	r.Last = &window
-	back := first && w.job.Mode == Continuous && w.last != nil && w.last.Verdict == probe.Failed
+	switch {
+	case Silent(&window):
+		r.silence += window.Length
+	case Heard(&window):
+		r.silence = 0
+	}
+	mute := r.silence >= silenceLimit
+	up := !r.isUp() && Heard(&window)
+	back := up && w.job.Mode == Continuous && w.last != nil && w.last.Verdict == probe.Failed
 	w.mu.Unlock()
-	if first {
+	if up {
 		close(r.up)
+	}
+	if mute {
+		select {
+		case r.mute <- struct{}{}:
+		default: // it is known
+		}
 	}
 	if back {
 		w.agent.log.Info("the target answers again", "target", w.job.Name(), "call", r.ID)
 	}
 	w.tell(func(o Observer) { o.Window(w.job, r.ID, window) })
 }
+
+// isUp reports whether media has come back.
+func (r *running) isUp() bool {
+	select {
+	case <-r.up:
+		return true
+	default:
+		return false
+	}
+}
+
+// LeastSent is the least number of packets whose absence is silence.
+const LeastSent = 20
+
+// Silent reports whether nothing came back of what was sent in a window.
+func Silent(w *probe.Window) bool { return w.Sent >= LeastSent && !Heard(w) }
+
+// Heard reports whether anything came back in a window.
+func Heard(w *probe.Window) bool { return w.Returned > 0 || w.Downlink.Received > 0 }
 
 // ended takes a finished call off the list and tells observers.
 func (w *worker) ended(r *running, result *probe.Result) {

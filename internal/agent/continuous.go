@@ -10,6 +10,11 @@ const (
 	settled     = 30 * time.Second // a call that lived as long was not ended at once
 	mostBackOff = time.Minute      // between calls that end at once
 	startSpread = 5 * time.Second  // over which the first calls of all jobs are spread
+	// silenceLimit is how long nothing may come back before a fresh call is tried
+	// beside the one that is up. It is that of ICE consent (RFC 7675, 5.1), which
+	// such a far end still gives: who has been silent for so long is gone. The
+	// windows have paged by then.
+	silenceLimit = 30 * time.Second
 )
 
 // link is what a continuous job is at: the call that is up, and now and then
@@ -67,6 +72,8 @@ func (l *link) step() bool {
 		l.unrenewed()
 	case <-upOf(l.successor):
 		l.renewed()
+	case <-muteOf(l.current):
+		l.silent()
 	}
 	return true
 }
@@ -118,6 +125,20 @@ func (l *link) renewed() {
 	l.failures = 0
 }
 
+// silent deals with a current call of which nothing comes back, though its far end
+// still answers connectivity checks. A new call may get media where this one does
+// not: a session that a media server lost, the binding of a firewall that timed
+// out. So it is replaced ahead of its time, and ends, failed, when its successor
+// has media. Until then it stays up: its windows go on to tell of the silence. A
+// successor that fails too is tried again less and less often.
+func (l *link) silent() {
+	if l.successor != nil || l.failures > 0 {
+		return // on its way, or to be tried again in its time
+	}
+	// The same outage may have silenced the calls of all jobs.
+	l.renewAt = min(l.renewAt, l.w.agent.now()+spread(l.w.job.Name(), startSpread))
+}
+
 // backOff is how long to wait after a call that lived so long: not at all after
 // one that was up for a while, then longer and longer. Jobs whose calls all died
 // with the same echo do not come back in step.
@@ -143,6 +164,13 @@ func doneOf(r *running) <-chan struct{} {
 		return nil
 	}
 	return r.done
+}
+
+func muteOf(r *running) <-chan struct{} {
+	if r == nil {
+		return nil
+	}
+	return r.mute
 }
 
 func upOf(r *running) <-chan struct{} {

@@ -30,10 +30,12 @@ type line struct {
 // fate is what becomes of a call.
 type fate struct {
 	setUp   time.Duration
-	broken  bool          // by a layer, after set-up
-	dies    time.Duration // after so much media; 0: not
-	poor    bool          // degraded
-	noisy   bool          // untrusted
+	broken  bool                          // by a layer, after set-up
+	dies    time.Duration                 // after so much media; 0: not
+	quiet   func(sent time.Duration) bool // after so much media nothing comes back; nil: it always does
+	dead    bool                          // nothing ever comes back
+	poor    bool                          // degraded
+	noisy   bool                          // untrusted
 	panics  bool
 	hangs   bool // until it is interrupted
 	stuck   bool // for two hours, whatever anybody says
@@ -157,17 +159,29 @@ func (f fate) run(ctx context.Context, t probe.Target, p *placed) (*probe.Result
 	case f.broken:
 		return result(probe.Failed, probe.CodeNoPair)
 	}
+	silent := false
 	for sent := time.Duration(0); sent < t.Duration; {
 		length := min(t.Window, t.Duration-sent)
+		if f.dead {
+			length = t.Deadlines.FirstMedia
+		}
+		silent = f.dead || f.quiet != nil && f.quiet(sent)
 		if f.dies > 0 && sent+length > f.dies {
 			wait(f.dies - sent)
 			return result(probe.Failed, probe.CodeConsentLost)
 		}
 		at := time.Now()
 		over := wait(length)
-		t.OnWindow(probe.Window{Start: sent, Length: time.Since(at), Trusted: true})
+		w := probe.Window{Start: sent, Length: time.Since(at), Trusted: true, Sent: int64(time.Since(at) / (20 * time.Millisecond))}
+		if !silent {
+			w.Returned = w.Sent
+		}
+		t.OnWindow(w)
 		p.windows++
 		sent += length
+		if f.dead {
+			return result(probe.Failed, probe.CodeNoMedia)
+		}
 		if canceled {
 			return result(probe.Failed, probe.CodeCanceled)
 		}
@@ -176,6 +190,8 @@ func (f fate) run(ctx context.Context, t probe.Target, p *placed) (*probe.Result
 		}
 	}
 	switch {
+	case silent:
+		return result(probe.Failed, probe.CodeMediaStopped)
 	case f.poor:
 		return result(probe.Degraded, "")
 	case f.noisy:

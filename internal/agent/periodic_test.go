@@ -12,11 +12,16 @@ import (
 func start(t *testing.T, l *line, p Plan) (*Agent, *witness) {
 	t.Helper()
 	w := newWitness(t)
-	a := New(Config{Call: l.call, Observer: w})
+	return startWith(t, l, p, w), w
+}
+
+func startWith(t *testing.T, l *line, p Plan, o Observer) *Agent {
+	t.Helper()
+	a := New(Config{Call: l.call, Observer: o})
 	if err := a.Apply(p); err != nil {
 		t.Fatal(err)
 	}
-	return a, w
+	return a
 }
 
 // end closes the agent and checks what observers were told.
