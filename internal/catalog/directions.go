@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/earshot-voip/earshot/internal/agent"
 	"github.com/earshot-voip/earshot/probe"
 )
 
@@ -187,7 +188,7 @@ func (w *Window) dead(d *probe.Direction) bool {
 	if d == &w.Downlink {
 		return silent(w) && w.Uplink.Received > 0
 	}
-	return d.Evidence.Known() && d.Expected >= leastSent && d.Received == 0
+	return d.Evidence.Known() && d.Expected >= agent.LeastSent && d.Received == 0
 }
 
 func ofScore(read func(*probe.Score, Put)) func(*Window, *probe.Direction, Put) {

@@ -28,9 +28,14 @@ var (
 	})
 	WindowsSilentStreak = add(Metric{
 		Name: "earshot_windows_silent_streak", Type: Gauge, Unit: Windows, PerTarget: true, Group: groupWindows, Life: WhileWindow,
-		Streak:     true,
-		Help:       "Windows in a row in which media was sent and none came back.",
-		FromWindow: trusted(func(w *Window, put Put) { put(truth(silent(w))) }),
+		Streak: true,
+		Help:   "Windows in a row in which media was sent and none came back.",
+		FromWindow: trusted(func(w *Window, put Put) {
+			// The last window of a call may be too short to be silent.
+			if silent(w) || agent.Heard(w.Window) {
+				put(truth(silent(w)))
+			}
+		}),
 	})
 	WindowsBad = add(Metric{
 		Name: "earshot_windows_bad_total", Type: Counter, Unit: Windows, PerTarget: true, Group: groupWindows,
@@ -107,13 +112,8 @@ func trusted(read func(*Window, Put)) func(*Window, Put) {
 	}
 }
 
-// leastSent is the least number of packets whose absence is silence.
-const leastSent = 20
-
 // silent reports whether nothing came back of what was sent.
-func silent(w *Window) bool {
-	return w.Sent >= leastSent && w.Returned == 0 && w.Downlink.Received == 0
-}
+func silent(w *Window) bool { return agent.Silent(w.Window) }
 
 // poor reports whether a direction's score is under the target's limit.
 func (w *Window) poor(d *probe.Direction) bool {

@@ -138,7 +138,8 @@ func mediaLost() []Rule {
 				"Signalling and connectivity checks still pass: this is not a dead server, but media that is dropped or sent elsewhere.",
 				"A firewall or NAT whose binding timed out, or that was reloaded: one direction dies, and a new call works.",
 				"A media server that lost the session: both directions die for the calls of that server alone.",
-				"If new calls fail too, EarshotCallsFailing fires as well and names a lower layer: begin there.",
+				"If new calls fail at a lower layer, EarshotCallsFailing fires as well and names it: begin there.",
+				"After 30 s of silence a call without pause is tried afresh beside the silent one, again and again. *Calls* on the Target board: do those get media? If so, this alert ends by itself, and what was lost was the session or a binding.",
 			},
 			Run: []string{
 				"`earshot call TARGET`: does a fresh call get media?",
@@ -180,9 +181,14 @@ func audioLost() Rule {
 }
 
 func callsFailing() Rule {
+	// Fresh calls that get no media, beside a silent one that stays up, are the same
+	// incident: EarshotMediaLost has paged for it. The row of failures ends half a
+	// minute after the silence.
+	sameSilence := q("(max_over_time(%s[1m]) >= %d\nand on (%s) %s{layer=\"media\"})", c.WindowsSilentStreak, badWindows, perTarget, c.CallFailure)
 	return Rule{
 		Expr: blamed(lines(q("(%s >= %d)", c.CallFailureStreak, failedCalls),
-			q("* on (%s) group_left (layer) max without (code) (%s)", perTarget, c.CallFailure))),
+			q("* on (%s) group_left (layer) max without (code) (%s)", perTarget, c.CallFailure),
+			q("unless on (%s) %s", perTarget, sameSilence))),
 		Alert: &Alert{
 			Name: "EarshotCallsFailing", Severity: Critical,
 			Keep: keepPage, Within: 45 * time.Second, Board: boardTarget,

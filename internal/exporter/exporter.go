@@ -59,6 +59,7 @@ type target struct {
 	lastWindow time.Time
 	placed     string // the call that was placed last
 	placedAt   time.Time
+	up         map[string]bool // ids of the running calls that had windows
 }
 
 // stood is the age from which on a call with media ends a row of failures, as
@@ -103,7 +104,7 @@ func (e *Exporter) Added(job agent.Job) {
 	e.mu.Lock()
 	t := e.targets[job.Name()]
 	if t == nil {
-		t = &target{series: newStore(len(e.families))}
+		t = &target{series: newStore(len(e.families)), up: map[string]bool{}}
 		e.targets[job.Name()] = t
 	}
 	e.mu.Unlock()
@@ -133,19 +134,25 @@ func (e *Exporter) Removed(job agent.Job) {
 
 // Started notes which call of a target is the last one.
 func (e *Exporter) Started(job agent.Job, id string, _ time.Time) {
-	e.mu.RLock()
-	t := e.targets[job.Name()]
-	e.mu.RUnlock()
-	if t == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.placed, t.placedAt = id, time.Now()
+	e.with(job, func(t *target) { t.placed, t.placedAt = id, time.Now() })
 }
 
 // Dropped counts nowhere.
-func (e *Exporter) Dropped(agent.Job, string) {}
+func (e *Exporter) Dropped(job agent.Job, id string) {
+	e.with(job, func(t *target) { delete(t.up, id) })
+}
+
+// with does something with a target, if it is still there.
+func (e *Exporter) with(job agent.Job, do func(*target)) {
+	e.mu.RLock()
+	t := e.targets[job.Name()]
+	e.mu.RUnlock()
+	if t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		do(t)
+	}
+}
 
 // Window takes the figures of a closed window. A call that stands ends a row of
 // failed ones: it may be an hour before it is finished.
@@ -164,40 +171,41 @@ func (e *Exporter) Window(job agent.Job, id string, w probe.Window) {
 		}
 	}, func(t *target) {
 		t.lastWindow, t.lastCall = now, now
+		t.up[id] = true
 		stands = t.stands(id, now, &w)
 	})
 }
 
 // Ended takes the figures of a finished call. If a layer broke, no score of its
-// windows is shown any longer.
+// windows is shown any longer, unless another call to the target goes on.
 func (e *Exporter) Ended(job agent.Job, r *probe.Result) {
 	now := time.Now()
 	call := &catalog.Call{Job: job, Result: r}
+	alone := true
 	e.each(job, now, func(f *family, i int, s *store, name string) {
 		switch {
 		case f.FromCall != nil:
 			s.update(f, i, name, exemplar{r.ID, now}, func(put catalog.Put) { f.FromCall(call, put) })
-		case f.Life == catalog.WhileWindow && r.Verdict == probe.Failed:
+		case f.Life == catalog.WhileWindow && r.Verdict == probe.Failed && alone:
 			s.clear(i)
 		}
-	}, func(t *target) { t.lastCall = now })
+	}, func(t *target) {
+		t.lastCall = now
+		delete(t.up, r.ID)
+		alone = len(t.up) == 0
+	})
 }
 
 // each walks the families of a target, then those of the process.
 func (e *Exporter) each(job agent.Job, now time.Time, do func(f *family, i int, s *store, name string), refresh func(*target)) {
-	e.mu.RLock()
-	t := e.targets[job.Name()]
-	e.mu.RUnlock()
-	if t != nil {
-		t.mu.Lock()
+	e.with(job, func(t *target) {
 		refresh(t)
 		for i, f := range e.families {
 			if f.PerTarget {
 				do(f, i, &t.series, job.Name())
 			}
 		}
-		t.mu.Unlock()
-	}
+	})
 	e.processMu.Lock()
 	defer e.processMu.Unlock()
 	for i, f := range e.families {

@@ -185,13 +185,14 @@ func TestStreaksCountInARow(t *testing.T) {
 	row(untrusted, "2", "0", "0")
 	row(silent, "2", "0", "1")
 	row(silent, "2", "0", "2")
+	row(probe.Window{Trusted: true, Sent: 5}, "2", "0", "2") // too short to tell
 	row(bad, "3", "0", "0")
 	row(good, "0", "0", "0")
 	row(bad, "1", "0", "0")
 
 	streak := `earshot_call_failure_streak{target="core"}`
 	for i, want := range []string{"1", "2", "3"} {
-		place(e, core, failedCall(fmt.Sprint("f", i), probe.CodeNoPair))
+		place(e, core, failedCall(fmt.Sprint("c", i+1), probe.CodeNoPair)) // c1 dies, the others do not come up
 		check(t, e, "after failures", map[string]string{streak: want, `earshot_uplink_windows_bad_streak{target="core"}`: ""})
 	}
 	place(e, core, goodCall("g"))
@@ -250,6 +251,32 @@ func TestACallThatStandsEndsARowOfFailures(t *testing.T) {
 		windows(office, "o2", 10, window())
 		streak("while a long call of a schedule runs", "office", "1")
 	})
+}
+
+// What the windows of one call show does not end with another one beside it.
+func TestWindowsOutlastOtherCallsThatFail(t *testing.T) {
+	e := New(Config{})
+	e.Added(core)
+	silence, mos := `earshot_windows_silent_streak{target="core"}`, `earshot_downlink_mos{scale="nb",target="core"}`
+	good, silent := window(), probe.Window{Trusted: true, Sent: 250}
+	step := func(what string, do func(), silentWindows, score string) {
+		t.Helper()
+		do()
+		check(t, e, what, map[string]string{silence: silentWindows, mos: score})
+	}
+	start := func(id string) { e.Started(core, id, time.Now()) }
+	say := func(id string, w probe.Window) { e.Window(core, id, w) }
+	fail := func(id string, code probe.Code) { e.Ended(core, failedCall(id, code)) }
+
+	start("a")
+	step("the first call is up", func() { say("a", good) }, "0", "4.4")
+	step("a successor is refused", func() { start("s"); fail("s", probe.CodeUnavailable) }, "0", "4.4")
+	step("the first falls silent", func() { say("a", silent); say("a", silent); say("a", silent) }, "3", "")
+	step("a fresh one gets no media", func() { start("b"); say("b", silent); fail("b", probe.CodeNoMedia) }, "4", "")
+	step("and the silence goes on", func() { say("a", silent) }, "5", "")
+	step("media is back in another one", func() { start("d"); say("d", good) }, "0", "4.4")
+	step("the old one is over", func() { fail("a", probe.CodeMediaStopped) }, "0", "4.4")
+	step("the last one dies", func() { fail("d", probe.CodeConsentLost) }, "", "")
 }
 
 func TestBadWindowsGoByTheTargetsOwnLimit(t *testing.T) {
