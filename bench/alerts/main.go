@@ -77,6 +77,11 @@ func run(ctx context.Context, o rig.Options, r *rig.Report) error {
 	for _, told := range s.pages.before(s.well.targets, time.Now(), isTold) {
 		r.Complain("nothing happened to it: %s", told)
 	}
+	// It inhibits all other alerts: what is missing above is then this host's doing.
+	busy := func(n notice) bool { return n.alert == "EarshotProbeUntrusted" }
+	if len(s.pages.before([]string{""}, time.Now(), busy)) > 0 {
+		r.Complain("this host was too busy to be trusted: EarshotProbeUntrusted fired")
+	}
 	return nil
 }
 
