@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"maps"
 	"testing"
 	"testing/synctest"
@@ -16,6 +18,24 @@ func simulateForTest(t *testing.T, p plan, f *feed, wanted map[string]bool) (out
 		}
 	})
 	return out
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// An engine that died is no reason to simulate on.
+func TestASimulationThatNobodyReadsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan{Seed: 1, Span: 30 * 24 * time.Hour, Scrape: 15 * time.Second}
+		_, err := simulate(p, newFeed(broken{}), map[string]bool{"earshot_agent_info": true})
+		if !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("got %v, want the feed's error", err)
+		}
+		if took := time.Since(monday); took > time.Minute {
+			t.Errorf("it went on for %v", took)
+		}
+	})
 }
 
 func TestTheControlIsJudgedByWhomItPages(t *testing.T) {

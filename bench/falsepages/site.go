@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -41,7 +42,7 @@ type figures struct {
 }
 
 // run runs the probe until the end, with its restarts.
-func (s *site) run(end time.Time) error {
+func (s *site) run(ctx context.Context, end time.Time) error {
 	for {
 		var a *agent.Agent
 		e := exporter.New(exporter.Config{Site: s.name, Version: "simulated", Status: func() agent.Status { return a.Status() }})
@@ -51,21 +52,21 @@ func (s *site) run(end time.Time) error {
 		}
 		e.Reloaded(true)
 		s.live.Store(e)
-		until, down := end, time.Duration(0)
+		stopped, down := end, time.Duration(0)
 		if len(s.restarts) > 0 && s.restarts[0].from.Before(end) {
-			until, down = s.restarts[0].from, s.restarts[0].span
+			stopped, down = s.restarts[0].from, s.restarts[0].span
 			s.restarts = s.restarts[1:]
 		}
-		time.Sleep(time.Until(until))
+		until(ctx, stopped)
 		if err := a.Close(2 * time.Second); err != nil {
 			return err
 		}
 		s.live.Store(nil)
-		if down == 0 {
+		if down == 0 || ctx.Err() != nil {
 			return nil
 		}
 		s.figures.restarts.Add(1)
-		time.Sleep(down)
+		until(ctx, stopped.Add(down))
 	}
 }
 

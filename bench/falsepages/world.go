@@ -124,10 +124,18 @@ func simulate(p plan, f *feed, wanted map[string]bool) (outcome, error) {
 	sites, out := world(p, start)
 	time.Sleep(time.Until(start))
 	var group sync.WaitGroup
-	errs := make([]error, 2*len(sites))
-	for i, s := range sites {
-		group.Go(func() { errs[2*i] = s.run(end) })
-		group.Go(func() { errs[2*i+1] = s.scrapes(f, newScraper(f, s.name+":9725", wanted), p.Scrape, start, end) })
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	also := func(one func() error) {
+		group.Go(func() {
+			if err := one(); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	for _, s := range sites {
+		also(func() error { return s.run(ctx, end) })
+		also(func() error { return s.scrapes(ctx, newScraper(f, s.name+":9725", wanted), p.Scrape, start, end) })
 	}
 	group.Wait()
 	for _, s := range sites {
@@ -141,18 +149,23 @@ func simulate(p plan, f *feed, wanted map[string]bool) (outcome, error) {
 		out.Scrapes += g.scrapes.Load()
 		out.Gaps += g.gaps.Load()
 	}
-	for _, err := range errs {
-		if err != nil {
-			return out, err
-		}
+	return out, context.Cause(ctx)
+}
+
+// until sleeps until a time, or the end of everything.
+func until(ctx context.Context, at time.Time) {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-	return out, nil
 }
 
 // scrapes reads the site's probe until the end.
-func (s *site) scrapes(f *feed, reader *scraper, interval time.Duration, start, end time.Time) error {
-	for at := start.Add(s.offset(interval)); at.Before(end); at = at.Add(interval) {
-		time.Sleep(time.Until(at))
+func (s *site) scrapes(ctx context.Context, reader *scraper, interval time.Duration, start, end time.Time) error {
+	for at := start.Add(s.offset(interval)); at.Before(end) && ctx.Err() == nil; at = at.Add(interval) {
+		until(ctx, at)
 		e := s.live.Load()
 		s.figures.scrapes.Add(1)
 		if s.unreachable(at) {
