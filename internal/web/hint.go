@@ -5,7 +5,8 @@ import "strings"
 // inFile rewords a hint that names flags of `earshot call` for who keeps an agent's
 // configuration: the same settings by the names that they have in its file.
 var inFile = strings.NewReplacer(
-	"--codec pcmu", "codec: pcmu",
+	"--codec-only", "codec_only",
+	"--codec", "codec",
 	"--ice-server", "ice_servers",
 	"--ice-username", "the username of ice_servers",
 	"--ice-password-file", "its password_file",
