@@ -386,7 +386,7 @@ func TestDeparturesOfTheLast1024PacketsAreKnown(t *testing.T) {
 }
 
 // TestReflectorTellsDirectionsByReports loses 6 packets up and 4 down, which
-// come back as 10 gaps (interop.md, I31).
+// come back as 10 gaps (I31).
 func TestReflectorTellsDirectionsByReports(t *testing.T) {
 	play := func(reports bool) (Summary, Window) {
 		r := newEchoRig(Config{OwnSSRC: 77})
