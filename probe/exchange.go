@@ -138,6 +138,7 @@ func (x *exchange) next(slot pace.Slot) (now time.Duration) {
 	x.packet = append(x.header.AppendTo(x.packet[:0]), x.clip.Frame(x.sent)...)
 	x.sent++
 	if slot.Missed > 0 {
+		x.recorder.Missed(x.sent-1, slot.Missed)
 		x.flow.Missed(int(slot.Missed))
 	}
 	// On loopback a packet can be back before the call that sends it returns, so

@@ -7,13 +7,14 @@ import (
 
 // classify says of each frame of a timeline that was found in the clip what
 // became of it, and what the whole says of gain, delay and gaps.
-func (d *desk) classify(f *Findings, departed func(int64) (time.Duration, bool)) {
+func (d *desk) classify(f *Findings, departed func(int64) (time.Duration, bool), missed []miss) {
 	m, line := &d.match, &d.line
 	m.settle()
 	gain := m.gain()
 	if gain > 0 {
 		f.gain = spreadOf{decibels(gain), 1}
 	}
+	m.excuse(missed, gain)
 	last, exact := -1, int64(0)
 	for i := range line.frames {
 		kind := m.kind(i, gain)
@@ -65,6 +66,8 @@ func (m *match) kind(i int, gain float64) kind {
 	expected := said * gain
 	speaks := said > speaking && expected > audible/4
 	switch {
+	case frame.missed:
+		return nothing
 	case frame.exact:
 		return ours
 	case frame.state <= paused && t.lost && speaks:
@@ -86,6 +89,28 @@ func (m *match) kind(i int, gain float64) kind {
 		return other
 	}
 	return nothing
+}
+
+// excuse marks silence that stands for slots which this side missed: it lies
+// between the frames before and behind them, and takes the place of either.
+func (m *match) excuse(missed []miss, gain float64) {
+	sent := int64(0)
+	for i := range m.line.frames {
+		if p := m.place(i * fineFrame); p != nil {
+			sent = p.sent
+		}
+		if k := m.kind(i, gain); len(missed) == 0 || k != muted && k != lost || sent == 0 {
+			continue
+		}
+		position, _ := m.position(i*fineFrame+m.traces[i].lag+fineFrame/2, sent)
+		for j := range missed {
+			if at := missed[j].position; missed[j].slots > 0 && (position == at || position == at-1) {
+				missed[j].slots--
+				m.line.frames[i].missed = true
+				break
+			}
+		}
+	}
 }
 
 // said is the mean square of the clip under a frame.

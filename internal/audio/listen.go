@@ -87,7 +87,7 @@ func (d *desk) listen(t *Tape, lag Lag, departed func(int64) (time.Duration, boo
 	d.loudness(&f)
 	since := d.line.base * fineRate / int64(t.clip.Codec().ClockRate)
 	if d.match.locate(wrap64(lag.samples+since, len(ref.fine)), lag.Known) {
-		d.classify(&f, departed)
+		d.classify(&f, departed, t.missed)
 		f.Lag = Lag{Known: true, samples: int64(d.match.blocks[len(d.match.blocks)-1].lag) - since}
 	} else {
 		d.unlike(&f)

@@ -1,6 +1,7 @@
 package audio
 
 import (
+	"slices"
 	"time"
 
 	"github.com/earshot-voip/earshot/internal/media"
@@ -35,6 +36,21 @@ type Recorder struct {
 	behind   int64         // how many frames had been sent since the last that was ours
 	ours     time.Duration // arrival of that one; 0: none came
 	last     time.Duration // arrival of the last one looked at
+	missed   [mostMissed]miss
+	misses   int
+}
+
+// mostMissed bounds how many misses are remembered: who misses more is not trusted.
+const mostMissed = 64
+
+// miss is where this side missed slots to send in: before the frame at a position.
+type miss struct{ position, slots int64 }
+
+// Missed notes that this side missed slots before it sent the frame at a position.
+// What the far end plays in their place is no pause of its own.
+func (r *Recorder) Missed(position, slots int64) {
+	r.missed[r.misses%mostMissed] = miss{position, slots}
+	r.misses++
 }
 
 // NewRecorder returns the recorder of a call that sends the clip. departed tells
@@ -115,6 +131,9 @@ func (r *Recorder) Cut(sent int64) Tape {
 	t.sent = sent - t.since
 	if r.ours != 0 {
 		t.tail = max(r.last-r.ours, 0)
+	}
+	if t.reel != nil && r.misses > 0 {
+		t.missed = slices.Clone(r.missed[:min(r.misses, mostMissed)])
 	}
 	r.tape = Tape{clip: r.clip, since: sent}
 	return t

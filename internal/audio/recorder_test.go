@@ -182,6 +182,39 @@ func TestSlotsThatWereMissedAreNoGaps(t *testing.T) {
 	}
 }
 
+// A far end that decodes and plays by its own clock fills a slot that this side
+// missed with silence. That is no pause of its own.
+func TestSilenceForSlotsThatWereMissedIsNotTheFarEnds(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		c := newCall(t, "pcmu", 120*time.Millisecond)
+		c.misses = 40
+		far := func(position int64, payload []byte) []back {
+			out := tandem()(position, payload)
+			if position > 0 && position%c.misses == 0 {
+				out = append([]back{{payload: repeat(0xff, 160), payloadType: -1, skip: -1}}, out...)
+			}
+			return out
+		}
+		var f Findings
+		var gaps []Gap
+		for n := range int64(4) {
+			for position := n * 250; told && position < (n+1)*250; position++ {
+				if position > 0 && position%c.misses == 0 {
+					c.rec.Missed(position, 1)
+				}
+			}
+			c.run(250, far)
+			g := c.hear(f.Lag)
+			gaps = append(gaps, g.Gaps...)
+			f.Add(&g)
+		}
+		t.Log(told, describe(&f), gaps)
+		if clean := f.Muted+f.Lost <= 2 && len(gaps) <= 2; clean != told || f.State() != OK {
+			t.Errorf("told %v: got %s, gaps %v", told, describe(&f), gaps)
+		}
+	}
+}
+
 // A far end that plays faster and slower, to keep its buffer filled, is followed.
 func TestAFarEndThatChangesItsPaceIsFollowed(t *testing.T) {
 	c := newCall(t, "pcmu", 0)

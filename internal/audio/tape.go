@@ -27,6 +27,7 @@ type Tape struct {
 	delay            spread        // of the matched frames, arrival over departure
 	tail             time.Duration // from the last matched frame of the call to the last packet; 0: there is no such frame
 	reel             *reel         // nil: nothing was altered
+	missed           []miss        // the last slots that this side missed, of an altered tape
 	cut              bool          // the bounds were reached; what came then is not recorded
 }
 

@@ -31,6 +31,7 @@ type frame struct {
 	energy float32 // mean square
 	state  presence
 	exact  bool // ours, bit for bit
+	missed bool // it stands for a slot that this side missed
 }
 
 type presence uint8
