@@ -86,6 +86,9 @@ type Metric struct {
 	// Streak makes a gauge the number of times in a row that its reader put 1; a
 	// 0 ends the row, and nothing leaves it as it is.
 	Streak bool
+	// Recent makes a gauge the number of ones among the last so many values, 63 at
+	// most, that its reader put; nothing leaves it as it is.
+	Recent int
 
 	// FromJob and FromStatus read the agent's state at the time of the scrape.
 	FromJob    func(*agent.JobStatus, Put)

@@ -30,6 +30,16 @@ var (
 			put(truth(bad))
 		}
 	})
+	// DirectionBadRecent holds on through a good window in a bad stretch, of which
+	// there are some where the score is not far under the limit.
+	DirectionBadRecent = pair("windows_bad_recent", Metric{
+		Type: Gauge, Unit: Windows, Recent: 6,
+		Help: "How many of the last six windows were such that the MOS for media %s was under the target's limit, or that none of it arrived.",
+	}, func(w *Window, d *probe.Direction, put Put) {
+		if bad := w.poor(d) || w.dead(d); bad || d.Score != nil {
+			put(truth(bad))
+		}
+	})
 	// DirectionWindowsSilent is of the windows in which the other direction, or
 	// the far end's reports, show that it is this one that is dead.
 	DirectionWindowsSilent = pair("windows_silent_total", Metric{

@@ -18,9 +18,11 @@ const (
 
 const (
 	badWindows = 3 // in a row, silent or with other audio: 15 s
-	// poorWindows is how many poor ones in a row collapse: 20 s. A burst of loss of
-	// little more than 5 s makes three poor, as it reaches into those before and
-	// behind it; four it takes more than 10 s, and somebody who can still look.
+	// poorWindows is how many poor ones of the last six are a collapse, the newest
+	// being one: 20 s. A burst of loss of little more than 5 s makes three poor, as it
+	// reaches into those before and behind it; four it takes more than 10 s, and
+	// somebody who can still look. In a row they need not be: where the MOS is
+	// somewhat under the limit, one in five windows is good by chance.
 	poorWindows = 4
 	failedCalls = 2 // in a row: the second is the re-test
 	// keepPage bridges a good window in a bad stretch, and a restart.
@@ -36,8 +38,12 @@ func nowRules() Group {
 			Labels: map[string]string{"cause": name, "direction": direction},
 		})
 	}
-	cause("quality", "uplink", c.DirectionBadStreak.Uplink, poorWindows)
-	cause("quality", "downlink", c.DirectionBadStreak.Downlink, poorWindows)
+	g.Rules = append(g.Rules, each(func(direction string, of func(c.Pair) *c.Metric) Rule {
+		return Rule{
+			Record: badNow, Expr: q("(%s >= bool %d) * (%s >= bool 1)", of(c.DirectionBadRecent), poorWindows, of(c.DirectionBadStreak)),
+			Labels: map[string]string{"cause": "quality", "direction": direction},
+		}
+	})...)
 	cause("silence", "unknown", c.WindowsSilentStreak, badWindows)
 	cause("audio", "unknown", c.WindowsAudioStreak, badWindows)
 	cause("calls", "unknown", c.CallFailureStreak, failedCalls)
@@ -93,8 +99,8 @@ func collapsed() []Rule {
 			Name: "EarshotQualityCollapsed", Severity: Critical, Layer: "quality", Direction: direction,
 			Keep: keepPage, Within: 45 * time.Second, Board: boardTarget,
 			Summary:     "Calls to {{ $labels.target }}" + whereFrom + " sound bad on the " + direction,
-			Description: "{{ $value | humanize }} windows of 5 s in a row were under the MOS limit on the " + direction + "." + blameText,
-			Meaning: "Users hear it now. Every window of the last 20 seconds or more was scored under the target's MOS limit in that direction: *uplink* is what the far " +
+			Description: "{{ $value | humanize }} of the last six windows of 5 s were under the MOS limit on the " + direction + "." + blameText,
+			Meaning: "Users hear it now. Of the last 30 seconds 20 or more were scored under the target's MOS limit in that direction, the last five among them: *uplink* is what the far " +
 				"end hears, *downlink* is what people at the site hear. Windows in which the probe itself was too busy do not count.",
 			Checks: []string{
 				"Which direction, and is it loss, jitter or delay? The Target board shows what each costs the score, in points of R.",
@@ -109,7 +115,8 @@ func collapsed() []Rule {
 			},
 			Call: "`platform`: whoever runs the conference servers. `site_link` and `site_path`: the network team of the site, then the carrier, with the direction and the time of onset.",
 		}
-		return Rule{Alert: a, Expr: blamed(lines(q("%s >= %d", of(c.DirectionBadStreak), poorWindows),
+		return Rule{Alert: a, Expr: blamed(lines(q("%s >= %d", of(c.DirectionBadRecent), poorWindows),
+			q("and on (%s) (%s >= 1)", perTarget, of(c.DirectionBadStreak)),
 			unlessSilent()))}
 	})
 }

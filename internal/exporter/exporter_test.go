@@ -199,6 +199,29 @@ func TestStreaksCountInARow(t *testing.T) {
 	check(t, e, "after a good call", map[string]string{streak: "0"})
 }
 
+// A good window in a bad stretch is not the end of it: of the last six, so many are
+// bad.
+func TestRecentCountsAmongTheLastSix(t *testing.T) {
+	e := New(Config{})
+	e.Added(core) // windows of 3.9 up are under its limit
+	bad, good, untrusted := window(), window(), window()
+	good.Uplink.Score = good.Downlink.Score
+	untrusted.Trusted = false
+	for i, next := range []struct {
+		window probe.Window
+		want   string
+	}{
+		{bad, "1"}, {bad, "2"}, {good, "2"}, {untrusted, "2"}, {bad, "3"}, {bad, "4"}, {good, "4"}, // six of them that can be trusted
+		{good, "3"}, {good, "2"}, {good, "2"}, {good, "1"}, {good, "0"}, {good, "0"}, {bad, "1"},
+	} {
+		e.Window(core, "c1", next.window)
+		check(t, e, fmt.Sprintf("window %d", i), map[string]string{
+			`earshot_uplink_windows_bad_recent{target="core"}`:   next.want,
+			`earshot_downlink_windows_bad_recent{target="core"}`: "0",
+		})
+	}
+}
+
 // The page for calls that fail must end when a call is up again, and that call may
 // stand for hours before it is finished.
 func TestACallThatStandsEndsARowOfFailures(t *testing.T) {

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"math/bits"
 	"slices"
 	"time"
 
@@ -34,7 +35,7 @@ func newFamily(m *catalog.Metric) *family {
 		}
 		return 1
 	})
-	f.keep = m.Type != catalog.Gauge || m.Keep || m.Streak
+	f.keep = m.Type != catalog.Gauge || m.Keep || m.Streak || m.Recent > 0
 	return f
 }
 
@@ -70,6 +71,7 @@ type series struct {
 	values    []string
 	pairs     []*dto.LabelPair
 	value     float64
+	recent    uint64 // the last values, the newest in the lowest bit
 	exemplar  *dto.Exemplar
 	histogram *histogram
 	created   *timestamppb.Timestamp
@@ -117,6 +119,9 @@ func (s *store) update(f *family, i int, target string, x exemplar, read func(ca
 			switch {
 			case f.Streak && value > 0:
 				line.value++
+			case f.Recent > 0:
+				line.recent = (line.recent<<1 | uint64(value)) & (1<<f.Recent - 1)
+				line.value = float64(bits.OnesCount64(line.recent))
 			default:
 				line.value = value
 			}
