@@ -39,7 +39,7 @@ func newStack(scenes []*incident, ramps []*ramp, each int) *stack {
 	s := &stack{scenes: scenes, ramps: ramps, well: &far{}, pages: &pager{}}
 	s.well.settings = slices.Repeat([]string{continuous("", "1h")}, each)
 	for _, scene := range scenes {
-		scene.settings = slices.Repeat([]string{continuous("", cmp.Or(scene.renew, "1h"))}, each)
+		scene.settings = slices.Repeat([]string{continuous(scene.codec, cmp.Or(scene.renew, "1h"))}, each)
 	}
 	for _, one := range ramps {
 		for _, codec := range rampCodecs {
