@@ -168,7 +168,7 @@ func write(r *rig.Report, s *stack, rounds, each int) {
 	r.Text("*DTLS blocked after a fail-over*: the echo dies and is there again at once, HTTP and ICE work, and the packets of DTLS are dropped. " +
 		"*DTLS blocked, calls stand*: the same in an echo whose calls go on, for they need no DTLS; it shows when the next call is due, here after a minute at most " +
 		"(`renew: 1m`), and that minute is in the aim. Of both, somebody must also be told the layer `dtls`. " +
-		"Calls are with PCMU, where 10 % of loss is said without a codec with Opus, which Earshot uses by default.")
+		"Calls are with PCMU; those that lose a tenth with Opus, Earshot's default, unless it says PCMU.")
 	var rows [][]string
 	for _, scene := range s.scenes {
 		took := slices.Clone(scene.took)
