@@ -69,6 +69,12 @@ var (
 		Help:     "Finished test calls in a row in which a layer broke; 0 again when a later call without pause has had media for 30 s.",
 		FromCall: func(c *Call, put Put) { put(truth(c.Verdict == probe.Failed)) },
 	})
+	CallFailing = add(Metric{
+		Name: "earshot_call_failing_seconds", Type: Gauge, Unit: Seconds, PerTarget: true, Group: groupCalls, Life: WhileCalls,
+		Row:      true,
+		Help:     "Time from the end of the first of the test calls that failed in a row to the start of the last one, in seconds; 0 when the last call worked.",
+		FromCall: func(c *Call, put Put) { put(c.Failing.Seconds()) },
+	})
 	CallFailure = add(Metric{
 		Name: "earshot_call_failure_info", Type: Gauge, PerTarget: true, Group: groupCalls, Life: WhileCalls,
 		Labels: []string{"layer", "code"},

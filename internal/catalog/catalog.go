@@ -6,6 +6,7 @@ package catalog
 
 import (
 	"slices"
+	"time"
 
 	"github.com/earshot-voip/earshot/internal/agent"
 	"github.com/earshot-voip/earshot/probe"
@@ -86,6 +87,9 @@ type Metric struct {
 	// Streak makes a gauge the number of times in a row that its reader put 1; a
 	// 0 ends the row, and nothing leaves it as it is.
 	Streak bool
+	// Row is of a gauge that is about a row of failed calls, as a Streak may be: it is
+	// 0 again when a call without pause stands.
+	Row bool
 	// Recent makes a gauge the number of ones among the last so many values, 63 at
 	// most, that its reader put; nothing leaves it as it is.
 	Recent int
@@ -107,6 +111,9 @@ type Metric struct {
 type Call struct {
 	Job agent.Job
 	*probe.Result
+	// Failing is the time between the end of the first failed call of the row that
+	// this one is in, and the start of this one; 0 for the first.
+	Failing time.Duration
 }
 
 // Window is a closed window, and the job and call that it is of.

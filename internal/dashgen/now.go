@@ -24,7 +24,10 @@ const (
 	// somebody who can still look. In a row they need not be: where the MOS is
 	// somewhat under the limit, one in five windows is good by chance.
 	poorWindows = 4
-	failedCalls = 2 // in a row: the second is the re-test
+	failedCalls = 2 // in a row: the second is a re-test
+	// failedApart is between them, in seconds: an outage or a restart of less, into
+	// which a call and its re-test at once both fell, pages nobody.
+	failedApart = 10
 	// keepPage bridges a good window in a bad stretch, and a restart.
 	keepPage = 2 * time.Minute
 )
@@ -46,7 +49,10 @@ func nowRules() Group {
 	})...)
 	cause("silence", "unknown", c.WindowsSilentStreak, badWindows)
 	cause("audio", "unknown", c.WindowsAudioStreak, badWindows)
-	cause("calls", "unknown", c.CallFailureStreak, failedCalls)
+	g.Rules = append(g.Rules, Rule{
+		Record: badNow, Expr: q("(%s >= bool %d) * (%s >= bool %d)", c.CallFailureStreak, failedCalls, c.CallFailing, failedApart),
+		Labels: map[string]string{"cause": "calls", "direction": "unknown"},
+	})
 	g.Rules = append(g.Rules, Rule{Record: targetBad, Expr: sited(q("max by (%s) (%s)", perTarget, badNow))})
 	g.Rules = append(g.Rules, blameRules()...)
 	g.Rules = append(g.Rules, collapsed()...)
@@ -193,7 +199,7 @@ func callsFailing() Rule {
 	// minute after the silence.
 	sameSilence := q("(max_over_time(%s[1m]) >= %d\nand on (%s) %s{layer=\"media\"})", c.WindowsSilentStreak, badWindows, perTarget, c.CallFailure)
 	return Rule{
-		Expr: blamed(lines(q("(%s >= %d)", c.CallFailureStreak, failedCalls),
+		Expr: blamed(lines(q("((%s >= %d)\nand on (%s) (%s >= %d))", c.CallFailureStreak, failedCalls, perTarget, c.CallFailing, failedApart),
 			q("* on (%s) group_left (layer) max without (code) (%s)", perTarget, c.CallFailure),
 			q("unless on (%s) %s", perTarget, sameSilence))),
 		Alert: &Alert{
@@ -201,7 +207,7 @@ func callsFailing() Rule {
 			Keep: keepPage, Within: 45 * time.Second, Board: boardTarget,
 			Summary:     "Calls to {{ $labels.target }}" + whereFrom + " fail at {{ $labels.layer }}",
 			Description: "{{ $value | humanize }} calls in a row failed; the lowest layer that broke is {{ $labels.layer }}." + blameText,
-			Meaning: "Nobody can call: a call failed, and so did the one that was placed at once to make sure. For a target that is watched by one long call, that call died and could " +
+			Meaning: "Nobody can call: a call failed, and so did one that was placed ten seconds later or more to make sure. For a target that is watched by one long call, that call died and could " +
 				"not be set up again. The label `layer` is the lowest that broke: what is above it cannot work.",
 			Checks: []string{
 				"`resolve`, `connect`: DNS, the path, the port; is the server up?",

@@ -50,29 +50,6 @@ type Exporter struct {
 	facts     catalog.Process
 }
 
-// target is what is kept of one target.
-type target struct {
-	mu         sync.Mutex
-	series     store
-	job        agent.Job
-	lastCall   time.Time // or window: what refreshes the gauges of calls
-	lastWindow time.Time
-	placed     string // the call that was placed last
-	placedAt   time.Time
-	up         map[string]bool // ids of the running calls that had windows
-}
-
-// stood is the age from which on a call with media ends a row of failures, as
-// the agent no longer takes it for one that ended at once.
-const stood = 30 * time.Second
-
-// stands reports whether a window is of a call without pause that was placed
-// after all others, has media, and has been there for a while. One that was there
-// before calls failed says nothing of them.
-func (t *target) stands(id string, now time.Time, w *probe.Window) bool {
-	return t.job.Mode == agent.Continuous && id == t.placed && now.Sub(t.placedAt) >= stood && w.Returned > 0
-}
-
 // New returns an exporter without targets.
 func New(c Config) *Exporter {
 	e := &Exporter{
@@ -159,20 +136,32 @@ func (e *Exporter) with(job agent.Job, do func(*target)) {
 func (e *Exporter) Window(job agent.Job, id string, w probe.Window) {
 	now := time.Now()
 	window := &catalog.Window{Job: job, ID: id, Window: &w}
-	stands := false
+	stands, twice := false, false
 	e.each(job, now, func(f *family, i int, s *store, name string) {
 		switch {
+		case twice && f.Recent > 0:
+		case twice && f.Streak && f.FromWindow != nil: // it may end a row, and makes none longer
+			s.update(f, i, name, exemplar{id, now}, func(put catalog.Put) {
+				f.FromWindow(window, func(value float64, labels ...string) {
+					if value == 0 {
+						put(value, labels...)
+					}
+				})
+			})
 		case f.FromWindow != nil:
 			s.update(f, i, name, exemplar{id, now}, func(put catalog.Put) { f.FromWindow(window, put) })
 		case f.Spread != nil:
 			s.merge(f, i, name, exemplar{id, now}, f.Spread(window))
-		case stands && f.Streak && f.PerTarget:
+		case stands && (f.Streak || f.Row) && f.PerTarget:
 			s.zero(i)
 		}
 	}, func(t *target) {
 		t.lastWindow, t.lastCall = now, now
 		t.up[id] = true
-		stands = t.stands(id, now, &w)
+		stands, twice = t.stands(id, now, &w), t.overlaps(id, now, &w)
+		if stands {
+			t.failing = time.Time{}
+		}
 	})
 }
 
@@ -193,6 +182,7 @@ func (e *Exporter) Ended(job agent.Job, r *probe.Result) {
 		t.lastCall = now
 		delete(t.up, r.ID)
 		alone = len(t.up) == 0
+		call.Failing = t.fail(now, r)
 	})
 }
 

@@ -199,6 +199,65 @@ func TestStreaksCountInARow(t *testing.T) {
 	check(t, e, "after a good call", map[string]string{streak: "0"})
 }
 
+// While a call is renewed, two calls tell of the same seconds: a burst in them is
+// not twice as long.
+func TestWindowsOfTheSameTimeCountOnceInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := New(Config{})
+		e.Added(office)
+		bad := window()
+		bad.Length = 5 * time.Second
+		bad.Uplink.Score = &probe.Score{MOS: 1}
+		check := func(when, want string) {
+			t.Helper()
+			check(t, e, when, map[string]string{
+				`earshot_uplink_windows_bad_streak{target="office"}`: want,
+				`earshot_uplink_windows_bad_recent{target="office"}`: want,
+			})
+		}
+		e.Window(office, "old", bad)
+		time.Sleep(3 * time.Second)
+		e.Window(office, "new", bad)
+		check("a window of the new call is of the same time", "1")
+		time.Sleep(2 * time.Second)
+		e.Window(office, "old", bad)
+		check("the old call goes on", "2")
+		time.Sleep(3 * time.Second)
+		e.Window(office, "new", bad)
+		check("of the same time again", "2")
+		time.Sleep(5 * time.Second) // the old call has ended
+		e.Window(office, "new", bad)
+		check("the new call alone", "3")
+		time.Sleep(5 * time.Second)
+		e.Window(office, "new", bad)
+		check("and on", "4")
+	})
+}
+
+// An outage into which a call and its re-test fell has lasted no longer than from the
+// end of the one to the start of the other.
+func TestHowLongCallsHaveBeenFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := New(Config{})
+		e.Added(core)
+		place := func(r *probe.Result, took time.Duration, want string) {
+			t.Helper()
+			r.Started = time.Now()
+			e.Started(core, r.ID, r.Started)
+			time.Sleep(took)
+			e.Ended(core, r)
+			check(t, e, "after "+r.ID, map[string]string{`earshot_call_failing_seconds{target="core"}`: want})
+		}
+		place(failedCall("1", probe.CodeNoPair), 5*time.Second, "0")
+		time.Sleep(time.Second)
+		place(failedCall("2", probe.CodeNoPair), 5*time.Second, "1")
+		time.Sleep(2 * time.Second)
+		place(failedCall("3", probe.CodeNoPair), 5*time.Second, "8")
+		place(goodCall("4"), 5*time.Second, "0")
+		place(failedCall("5", probe.CodeNoPair), 5*time.Second, "0")
+	})
+}
+
 // A good window in a bad stretch is not the end of it: of the last six, so many are
 // bad.
 func TestRecentCountsAmongTheLastSix(t *testing.T) {
