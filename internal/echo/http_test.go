@@ -147,7 +147,7 @@ func TestRefusals(t *testing.T) {
 func TestAnOfferOfAnUnknownCodecIsUnprocessable(t *testing.T) {
 	_, h := serve(t, Config{})
 	offer := offerOf(t, caller(t, peer.Config{}))
-	offer = strings.NewReplacer("SAVPF 0\r", "SAVPF 96\r", "rtpmap:0 PCMU/8000", "rtpmap:96 G729/8000").Replace(offer)
+	offer = strings.NewReplacer("SAVPF 0 ", "SAVPF 96 ", "rtpmap:0 PCMU/8000", "rtpmap:96 G729/8000").Replace(offer)
 	if response, text := do(t, "POST", h.URL+"/echo", offer); response.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("got %s: %s, want 422", response.Status, text)
 	}
