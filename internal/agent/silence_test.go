@@ -2,6 +2,7 @@ package agent
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,12 +15,15 @@ import (
 type silentWindows struct {
 	Nobody
 	l  *line
+	mu sync.Mutex
 	at []time.Duration
 	// streak is how many came in a row at last, most how many ever did: what pages.
 	streak, most int
 }
 
 func (s *silentWindows) Window(_ Job, _ string, w probe.Window) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !Silent(&w) {
 		s.streak = 0
 		return
@@ -27,6 +31,13 @@ func (s *silentWindows) Window(_ Job, _ string, w probe.Window) {
 	s.at = append(s.at, s.l.now())
 	s.streak++
 	s.most = max(s.most, s.streak)
+}
+
+// told returns what was noted until now.
+func (s *silentWindows) told() (at []time.Duration, streak, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.at), s.streak, s.most
 }
 
 // quietAfter is what becomes of a call whose media stops for good.
@@ -62,8 +73,8 @@ func TestACallOfWhichNothingComesBackIsReplaced(t *testing.T) {
 		if up := calls[1].began + 6*time.Second; !calls[0].ended || calls[0].end != up {
 			t.Errorf("the first call ended at %v, want it to be ended when the other one has media, at %v", calls[0].end, up)
 		}
-		if s.most < 3 || s.streak != 0 {
-			t.Errorf("%d silent windows in a row and %d at the end, want a page and its end", s.most, s.streak)
+		if _, streak, most := s.told(); most < 3 || streak != 0 {
+			t.Errorf("%d silent windows in a row and %d at the end, want a page and its end", most, streak)
 		}
 		end(t, a, w)
 		if got, want := w.ends("branch"), []string{"media_stopped", "good"}; !slices.Equal(got, want) {
@@ -136,13 +147,14 @@ func TestASilenceThatLastsIsToldOfAllTheTime(t *testing.T) {
 		if last := tries[len(tries)-1]; calls[0].end < last.began || calls[0].end > last.began+10*time.Second {
 			t.Errorf("the silent call ended at %v, want it to stay until the call of %v has media", calls[0].end, last.began)
 		}
-		for i := range len(s.at) - 1 {
-			if gap := s.at[i+1] - s.at[i]; gap > 5*time.Second {
-				t.Errorf("no word of the silence between %v and %v: an alert would be over", s.at[i], s.at[i+1])
+		at, streak, _ := s.told()
+		for i := range len(at) - 1 {
+			if gap := at[i+1] - at[i]; gap > 5*time.Second {
+				t.Errorf("no word of the silence between %v and %v: an alert would be over", at[i], at[i+1])
 			}
 		}
-		if s.streak != 0 {
-			t.Errorf("%d silent windows in a row when media is back", s.streak)
+		if streak != 0 {
+			t.Errorf("%d silent windows in a row when media is back", streak)
 		}
 		end(t, a, w)
 		want := append(slices.Repeat([]string{"media_none"}, len(tries)-1), "media_stopped", "good")
