@@ -33,7 +33,7 @@ func main() {
 const (
 	warmUp = 40 * time.Second // until every target has windows and series
 	bad    = 2*time.Minute + 10*time.Second
-	well   = 5 * time.Minute // until pages have ended: calls are back, and keep_firing_for is over
+	well   = 210 * time.Second // until pages have ended: calls are back, and keep_firing_for is over
 )
 
 // Times of a ramp in a smoke run: so fast that no warning can be early.

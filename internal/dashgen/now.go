@@ -24,9 +24,9 @@ const (
 	// somebody who can still look. In a row they need not be: where the MOS is
 	// somewhat under the limit, one in five windows is good by chance.
 	poorWindows = 4
-	failedCalls = 2 // in a row: the second is a re-test
-	// failedApart is between them, in seconds: an outage or a restart of less, into
-	// which a call and its re-test at once both fell, pages nobody.
+	// failedApart is between two failed calls in a row, in seconds: an outage or a
+	// restart of less, into which a call and its re-test at once both fell, pages
+	// nobody.
 	failedApart = 10
 	// keepPage bridges a good window in a bad stretch, and a restart.
 	keepPage = 2 * time.Minute
@@ -50,7 +50,7 @@ func nowRules() Group {
 	cause("silence", "unknown", c.WindowsSilentStreak, badWindows)
 	cause("audio", "unknown", c.WindowsAudioStreak, badWindows)
 	g.Rules = append(g.Rules, Rule{
-		Record: badNow, Expr: q("(%s >= bool %d) * (%s >= bool %d)", c.CallFailureStreak, failedCalls, c.CallFailing, failedApart),
+		Record: badNow, Expr: q("%s >= bool %d", c.CallFailing, failedApart),
 		Labels: map[string]string{"cause": "calls", "direction": "unknown"},
 	})
 	g.Rules = append(g.Rules, Rule{Record: targetBad, Expr: sited(q("max by (%s) (%s)", perTarget, badNow))})
@@ -199,7 +199,7 @@ func callsFailing() Rule {
 	// minute after the silence.
 	sameSilence := q("(max_over_time(%s[1m]) >= %d\nand on (%s) %s{layer=\"media\"})", c.WindowsSilentStreak, badWindows, perTarget, c.CallFailure)
 	return Rule{
-		Expr: blamed(lines(q("((%s >= %d)\nand on (%s) (%s >= %d))", c.CallFailureStreak, failedCalls, perTarget, c.CallFailing, failedApart),
+		Expr: blamed(lines(q("(%s\nand on (%s) (%s >= %d))", c.CallFailureStreak, perTarget, c.CallFailing, failedApart),
 			q("* on (%s) group_left (layer) max without (code) (%s)", perTarget, c.CallFailure),
 			q("unless on (%s) %s", perTarget, sameSilence))),
 		Alert: &Alert{
