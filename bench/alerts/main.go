@@ -162,7 +162,7 @@ func (s *stack) round(ctx context.Context, again bool) error {
 // write makes the table of the incidents.
 func write(r *rig.Report, s *stack, rounds, each int) {
 	r.Section("How soon people are paged")
-	r.Text("%d targets for each incident, watched by one call without pause each, in windows of 5 s; scraped every 10 s, rules every 5 s, `group_wait` 5 s "+
+	r.Text("%d targets for each incident, watched by one call without pause each, in windows of 5 s; scraped every 10 s, rules every 5 s, `group_wait` 2 s "+
 		"(dashboards/alertmanager.yml). The time is from the onset to the arrival of the first page (severity critical) that names the target, at a webhook. "+
 		"%d rounds, the onsets at random moments of the scrape's interval. Nothing happens to %d more targets, and nobody may be told of them.", each, rounds, len(s.well.targets))
 	r.Text("*DTLS blocked after a fail-over*: the echo dies and is there again at once, HTTP and ICE work, and the packets of DTLS are dropped. " +
