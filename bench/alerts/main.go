@@ -69,7 +69,7 @@ func run(ctx context.Context, o rig.Options, r *rig.Report) error {
 		return err
 	}
 	if len(s.scenes) > 0 {
-		write(r, s, rounds, each)
+		write(r, s, rounds, each, o.Smoke)
 	}
 	if len(s.ramps) > 0 {
 		writeRamps(r, s, rig.Pick(o, lead, math.MinInt64))
@@ -160,7 +160,7 @@ func (s *stack) round(ctx context.Context, again bool) error {
 }
 
 // write makes the table of the incidents.
-func write(r *rig.Report, s *stack, rounds, each int) {
+func write(r *rig.Report, s *stack, rounds, each int, smoke bool) {
 	r.Section("How soon people are paged")
 	r.Text("%d targets for each incident, watched by one call without pause each, in windows of 5 s; scraped every 10 s, rules every 5 s, `group_wait` 2 s "+
 		"(dashboards/alertmanager.yml). The time is from the onset to the arrival of the first page (severity critical) that names the target, at a webhook. "+
@@ -180,7 +180,7 @@ func write(r *rig.Report, s *stack, rounds, each int) {
 		rows = append(rows, row)
 		if len(took) < scene.expected {
 			r.Complain("%s: %d of %d incidents were paged", scene.name, len(took), scene.expected)
-		} else if quantile95(took) > scene.aim {
+		} else if !smoke && quantile95(took) > scene.aim {
 			r.Complain("%s: p95 %s, the aim is %s", scene.name, seconds(quantile95(took)), seconds(scene.aim))
 		}
 		if scene.unnamed > 0 {
