@@ -37,10 +37,10 @@ func Run(ctx context.Context, t Target) (*Result, error) {
 	setUp, established := untilEnd(ctx, c.target.End)
 	apart(func() {
 		c.climb(setUp, []rung{
-			{LayerGather, c.gather, t.Deadlines.Gather},
-			{LayerSignaling, c.signal, t.Deadlines.setUp()},
-			{LayerICE, c.connect, t.Deadlines.ICE},
-			{LayerDTLS, c.secure, t.Deadlines.DTLS},
+			{LayerGather, c.gather, c.target.Deadlines.Gather},
+			{LayerSignaling, c.signal, c.target.Deadlines.setUp()},
+			{LayerICE, c.connect, c.target.Deadlines.ICE},
+			{LayerDTLS, c.secure, c.target.Deadlines.DTLS},
 		})
 	})
 	established()
