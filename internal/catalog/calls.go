@@ -65,7 +65,7 @@ var (
 	})
 	CallFailureStreak = add(Metric{
 		Name: "earshot_call_failure_streak", Type: Gauge, Unit: Calls, PerTarget: true, Group: groupCalls, Life: WhileCalls,
-		Streak:   true,
+		Streak: true, Row: true,
 		Help:     "Finished test calls in a row in which a layer broke; 0 again when a later call without pause has had media for 30 s.",
 		FromCall: func(c *Call, put Put) { put(truth(c.Verdict == probe.Failed)) },
 	})

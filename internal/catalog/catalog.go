@@ -87,8 +87,8 @@ type Metric struct {
 	// Streak makes a gauge the number of times in a row that its reader put 1; a
 	// 0 ends the row, and nothing leaves it as it is.
 	Streak bool
-	// Row is of a gauge that is about a row of failed calls, as a Streak may be: it is
-	// 0 again when a call without pause stands.
+	// Row is of a gauge that is about a row of failed calls: it is 0 again when a call
+	// without pause stands.
 	Row bool
 	// Recent makes a gauge the number of ones among the last so many values, 63 at
 	// most, that its reader put; nothing leaves it as it is.

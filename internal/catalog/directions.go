@@ -25,21 +25,13 @@ var (
 	DirectionBadStreak = pair("windows_bad_streak", Metric{
 		Type: Gauge, Unit: Windows, Streak: true,
 		Help: "Windows in a row whose MOS for media %s was under the target's limit, or in which none of it arrived.",
-	}, func(w *Window, d *probe.Direction, put Put) {
-		if bad := w.poor(d) || w.dead(d); bad || d.Score != nil {
-			put(truth(bad))
-		}
-	})
+	}, bad)
 	// DirectionBadRecent holds on through a good window in a bad stretch, of which
 	// there are some where the score is not far under the limit.
 	DirectionBadRecent = pair("windows_bad_recent", Metric{
 		Type: Gauge, Unit: Windows, Recent: 6,
 		Help: "How many of the last six windows were such that the MOS for media %s was under the target's limit, or that none of it arrived.",
-	}, func(w *Window, d *probe.Direction, put Put) {
-		if bad := w.poor(d) || w.dead(d); bad || d.Score != nil {
-			put(truth(bad))
-		}
-	})
+	}, bad)
 	// DirectionWindowsSilent is of the windows in which the other direction, or
 	// the far end's reports, show that it is this one that is dead.
 	DirectionWindowsSilent = pair("windows_silent_total", Metric{
@@ -199,6 +191,13 @@ func (w *Window) dead(d *probe.Direction) bool {
 		return silent(w) && w.Uplink.Received > 0
 	}
 	return d.Evidence.Known() && d.Expected >= agent.LeastSent && d.Received == 0
+}
+
+// bad reads whether a direction was bad in a window, where that is known.
+func bad(w *Window, d *probe.Direction, put Put) {
+	if bad := w.poor(d) || w.dead(d); bad || d.Score != nil {
+		put(truth(bad))
+	}
 }
 
 func ofScore(read func(*probe.Score, Put)) func(*Window, *probe.Direction, Put) {

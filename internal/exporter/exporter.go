@@ -152,7 +152,7 @@ func (e *Exporter) Window(job agent.Job, id string, w probe.Window) {
 			s.update(f, i, name, exemplar{id, now}, func(put catalog.Put) { f.FromWindow(window, put) })
 		case f.Spread != nil:
 			s.merge(f, i, name, exemplar{id, now}, f.Spread(window))
-		case stands && (f.Streak || f.Row) && f.PerTarget:
+		case stands && f.Row:
 			s.zero(i)
 		}
 	}, func(t *target) {
