@@ -68,14 +68,20 @@ func converse(t *testing.T, windows int, alter func(n int, payload []byte) []byt
 			c.closeWindows(mono.Now())
 		}
 	}
-	x.cut(mono.Now())
+	listenedToTheEnd(t, c)
+	return c
+}
+
+// listenedToTheEnd does what the end of a call does for the audio.
+func listenedToTheEnd(t *testing.T, c *call) {
+	t.Helper()
+	c.exchange.cut(mono.Now())
 	time.Sleep(time.Second)
-	x.finish(mono.Now())
-	c.ear.take(t.Context(), x.tape())
+	c.exchange.finish(mono.Now())
+	c.ear.take(t.Context(), c.exchange.tape())
 	c.ear.settle()
 	c.closeWindows(mono.Now())
 	c.collectAudio()
-	return c
 }
 
 // spoken are the windows in which something was sent.

@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net/http"
 	"regexp"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/earshot-voip/earshot/bench/internal/rig"
 )
 
 // listenEvery is how often scores are read: once in a window.
@@ -37,7 +36,7 @@ var scoreLine = regexp.MustCompile(`(?m)^earshot_(?:up|down)link_mos\{(?:.*,)?ta
 // run reads until ctx ends.
 func (l *listener) run(ctx context.Context) {
 	for sleep(ctx, listenEvery) == nil {
-		text, err := get(ctx, l.metrics)
+		text, err := rig.Get(ctx, l.metrics, listenEvery)
 		if err != nil {
 			continue // the next one comes soon
 		}
@@ -93,23 +92,4 @@ func meanUpTo(scores []score) (mean float64, ok bool) {
 		n++
 	}
 	return mean / float64(n), n > int(smoothed/listenEvery)/2
-}
-
-// get reads a page.
-func get(ctx context.Context, url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, listenEvery)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s", url, response.Status)
-	}
-	return io.ReadAll(io.LimitReader(response.Body, 64<<20))
 }

@@ -200,11 +200,8 @@ const patience = time.Minute
 
 func ready(ctx context.Context, url string) error {
 	for until := time.Now().Add(patience); time.Now().Before(until); {
-		if response, err := http.Get(url); err == nil {
-			_ = response.Body.Close() // its status is all
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
+		if _, err := rig.Get(ctx, url, patience); err == nil {
+			return nil
 		}
 		if err := sleep(ctx, 200*time.Millisecond); err != nil {
 			return err
@@ -222,7 +219,7 @@ func (s *stack) untilMeasured(ctx context.Context, more time.Duration) error {
 	}
 	scored := regexp.MustCompile(`(?m)^earshot_downlink_mos\{.*\} [0-9.]+$`)
 	for until := time.Now().Add(2 * patience); ; {
-		if text, err := get(ctx, s.metrics); err == nil && len(scored.FindAll(text, -1)) >= want {
+		if text, err := rig.Get(ctx, s.metrics, listenEvery); err == nil && len(scored.FindAll(text, -1)) >= want {
 			return sleep(ctx, more)
 		}
 		if time.Now().After(until) {

@@ -68,12 +68,8 @@ func needTshark() error {
 	if _, err := exec.LookPath("tshark"); err == nil {
 		return nil
 	}
-	for _, args := range [][]string{{"update", "-q"}, {"install", "-q", "-y", "--no-install-recommends", "tshark"}} {
-		install := exec.Command("apt-get", args...)
-		install.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if text, err := install.CombinedOutput(); err != nil {
-			return fmt.Errorf("tshark is missing, and apt-get %s failed: %w\n%s", args[0], err, text)
-		}
+	if text, err := exec.Command("bash", ".ci/debian", "tshark").CombinedOutput(); err != nil {
+		return fmt.Errorf("tshark is missing and could not be installed: %w\n%s", err, text)
 	}
 	_, err := exec.LookPath("tshark")
 	return err

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"strings"
 	"time"
+
+	"github.com/earshot-voip/earshot/bench/internal/rig"
 )
 
 // failure is a call that failed, as the agent's history has it.
@@ -37,20 +37,11 @@ func (s *soak) failures(ctx context.Context) ([]failure, error) {
 
 // ask reads what the agent answers as JSON.
 func (s *soak) ask(ctx context.Context, path string, into any) error {
-	address := strings.TrimSuffix(s.metrics, "/metrics") + path
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	text, err := rig.Get(ctx, s.address+path, patience)
 	if err != nil {
 		return err
 	}
-	response, err := s.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", path, response.Status)
-	}
-	return json.NewDecoder(response.Body).Decode(into)
+	return json.Unmarshal(text, into)
 }
 
 // described is a failure in a line.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,13 +15,15 @@ import (
 	"github.com/earshot-voip/earshot/bench/internal/rig"
 )
 
+// patience is how long the agent may take to answer.
+const patience = 20 * time.Second
+
 // soak is the two processes.
 type soak struct {
 	folder      string
 	echo, agent *rig.Program
-	metrics     string // URL
+	address     string // URL of the agent
 	began       time.Time
-	http        http.Client
 }
 
 // start builds Earshot and starts both.
@@ -31,7 +32,7 @@ func start(ctx context.Context, folder string, p plan) (*soak, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &soak{folder: folder, http: http.Client{Timeout: 20 * time.Second}}
+	s := &soak{folder: folder}
 	s.echo, err = rig.Launch(ctx, program, "echo", "--listen", "127.0.0.1:0", "--ledger", filepath.Join(folder, "calls.jsonl"))
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func start(ctx context.Context, folder string, p plan) (*soak, error) {
 	if s.agent, err = rig.Launch(ctx, program, "agent", "--config", config, "--web.listen-address", "127.0.0.1:0"); err == nil {
 		var address string
 		address, err = s.agent.Hear(`serving metrics and pages" address=(\S+)`)
-		s.metrics = "http://" + address + "/metrics"
+		s.address = "http://" + address
 	}
 	if err != nil {
 		s.kill()

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,19 +99,11 @@ func openFiles(pid int) (files, error) {
 
 // scrape reads /metrics in the text form of Prometheus.
 func (s *soak) scrape(ctx context.Context) (map[string][]series, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.metrics, nil)
+	text, err := rig.Get(ctx, s.address+"/metrics", patience)
 	if err != nil {
 		return nil, err
 	}
-	response, err := s.http.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("/metrics: %s", response.Status)
-	}
-	return parse(response.Body)
+	return parse(bytes.NewReader(text))
 }
 
 func parse(r io.Reader) (map[string][]series, error) {
