@@ -162,7 +162,7 @@ func TestSilenceIsToldToItsDirection(t *testing.T) {
 	}
 }
 
-// A page must not add up two hiccups: only windows, or calls, in a row count.
+// A good window, or a call that works, ends a row.
 func TestStreaksCountInARow(t *testing.T) {
 	e := New(Config{})
 	e.Added(core) // windows of 3.9 up are under its limit
