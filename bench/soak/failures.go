@@ -25,12 +25,12 @@ func (s *soak) failures(ctx context.Context) ([]failure, error) {
 	for i := range list.Calls {
 		var report struct {
 			Summary string
-			Failure json.RawMessage
+			Failure struct{ Error string }
 		}
 		if err := s.ask(ctx, "/api/v1/calls/"+list.Calls[i].ID, &report); err != nil {
 			return nil, err
 		}
-		list.Calls[i].Report = report.Summary + " " + string(report.Failure)
+		list.Calls[i].Report = report.Summary + " " + report.Failure.Error
 	}
 	return list.Calls, nil
 }
