@@ -7,9 +7,10 @@ import (
 
 // Times of continuous jobs.
 const (
-	settled     = 30 * time.Second // a call that lived as long was not ended at once
-	mostBackOff = time.Minute      // between calls that end at once
-	startSpread = 5 * time.Second  // over which the first calls of all jobs are spread
+	settled      = 30 * time.Second // a call that lived as long was not ended at once
+	leastBackOff = time.Second      // between calls that end at once
+	mostBackOff  = time.Minute
+	startSpread  = 5 * time.Second // over which the first calls of all jobs are spread
 	// silenceLimit is how long nothing may come back before a fresh call is tried
 	// beside the one that is up. It is that of ICE consent (RFC 7675, 5.1), which
 	// such a far end still gives: who has been silent for so long is gone. The
@@ -23,7 +24,7 @@ type link struct {
 	w         *worker
 	current   *running
 	successor *running
-	failures  int           // of calls in a row that ended at once
+	failing   time.Duration // since when calls end at once; never: they do not
 	retryAt   time.Duration // when to call again, with no current call
 	renewAt   time.Duration // when to place a successor; never: one is on its way
 }
@@ -35,7 +36,7 @@ func (w *worker) continuous() {
 		return
 	}
 	defer release()
-	l := &link{w: w, retryAt: w.agent.now() + spread(w.job.Name(), startSpread), renewAt: never}
+	l := &link{w: w, retryAt: w.agent.now() + spread(w.job.Name(), startSpread), renewAt: never, failing: never}
 	for l.step() {
 	}
 	for _, r := range w.running() {
@@ -122,7 +123,7 @@ func (l *link) renewed() {
 	l.current.finish()
 	l.current, l.successor = l.successor, nil
 	l.renewAt = l.current.began + l.w.job.Renew
-	l.failures = 0
+	l.failing = never
 }
 
 // silent deals with a current call of which nothing comes back, though its far end
@@ -132,7 +133,7 @@ func (l *link) renewed() {
 // has media. Until then it stays up: its windows go on to tell of the silence. A
 // successor that fails too is tried again less and less often.
 func (l *link) silent() {
-	if l.successor != nil || l.failures > 0 {
+	if l.successor != nil || l.failing != never {
 		return // on its way, or to be tried again in its time
 	}
 	// The same outage may have silenced the calls of all jobs.
@@ -140,15 +141,21 @@ func (l *link) silent() {
 }
 
 // backOff is how long to wait after a call that lived so long: not at all after
-// one that was up for a while, then longer and longer. Jobs whose calls all died
-// with the same echo do not come back in step.
+// one that was up for a while, else for half the time for which calls have been
+// failing. So there is soon one of which the alert can tell that the far end is
+// gone and not in a hiccup, and a far end that is back is found soon, measured by
+// how long it was away. Jobs whose calls all died with the same echo do not come
+// back in step.
 func (l *link) backOff(lived time.Duration) time.Duration {
 	if lived >= settled {
-		l.failures = 0
+		l.failing = never
 		return 0
 	}
-	l.failures++
-	gap := min(time.Second<<min(l.failures-1, 10), mostBackOff)
+	now := l.w.agent.now()
+	if l.failing == never {
+		l.failing = now
+	}
+	gap := min(max((now-l.failing)/2, leastBackOff), mostBackOff)
 	return gap*3/4 + spread(l.w.job.Name(), gap/2)
 }
 
