@@ -115,6 +115,7 @@ func (l *link) unrenewed() {
 	now := l.w.agent.now()
 	lived := now - l.successor.began
 	l.successor = nil
+	l.forget()
 	l.renewAt = now + l.backOff(lived)
 }
 
@@ -133,11 +134,19 @@ func (l *link) renewed() {
 // has media. Until then it stays up: its windows go on to tell of the silence. A
 // successor that fails too is tried again less and less often.
 func (l *link) silent() {
+	l.forget()
 	if l.successor != nil || l.failing != never {
 		return // on its way, or to be tried again in its time
 	}
 	// The same outage may have silenced the calls of all jobs.
 	l.renewAt = min(l.renewAt, l.w.agent.now()+spread(l.w.job.Name(), startSpread))
+}
+
+// forget that calls failed before the current one, which stands.
+func (l *link) forget() {
+	if l.failing < l.current.began {
+		l.failing = never
+	}
 }
 
 // backOff is how long to wait after a call that lived so long: not at all after

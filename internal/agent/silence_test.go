@@ -83,6 +83,35 @@ func TestACallOfWhichNothingComesBackIsReplaced(t *testing.T) {
 	})
 }
 
+// That calls failed before this one is over and done with.
+func TestASilentCallIsReplacedAlsoAfterFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine()
+		const mute = 10 * time.Minute
+		l.fate = func(_ string, n int) fate {
+			switch {
+			case n < 3:
+				return fate{broken: true}
+			case n == 3:
+				return quietAfter(mute)
+			}
+			return fate{}
+		}
+		w := newWitness(t)
+		a := startWith(t, l, Plan{Jobs: []Job{lasting("branch", time.Hour)}}, w)
+		time.Sleep(20 * time.Minute)
+		calls := l.of("branch")
+		if len(calls) != 5 {
+			t.Fatalf("got calls %+v, want a fifth one in place of the silent one", calls)
+		}
+		silence := calls[4].began - calls[3].began - mute
+		if silence < silenceLimit || silence > silenceLimit+startSpread {
+			t.Errorf("another call was placed after %v of silence, want %v and a little", silence, silenceLimit)
+		}
+		end(t, a, w)
+	})
+}
+
 // The calls of all jobs are silent at once when a firewall forgets them: they are
 // not placed again at once.
 func TestSilentCallsAreReplacedOneAfterTheOther(t *testing.T) {
