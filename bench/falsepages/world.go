@@ -137,6 +137,7 @@ func simulate(p plan, f *feed, wanted map[string]bool) (outcome, error) {
 		also(func() error { return s.run(ctx, end) })
 		also(func() error { return s.scrapes(ctx, newScraper(f, s.name+":9725", wanted), p.Scrape, start, end) })
 	}
+	also(func() error { return daily(ctx, start, end) })
 	group.Wait()
 	for _, s := range sites {
 		g := &s.figures
@@ -150,6 +151,15 @@ func simulate(p plan, f *feed, wanted map[string]bool) (outcome, error) {
 		out.Gaps += g.gaps.Load()
 	}
 	return out, context.Cause(ctx)
+}
+
+// daily says which days are over.
+func daily(ctx context.Context, start, end time.Time) error {
+	for day, at := 1, start.Add(24*time.Hour); !at.After(end) && ctx.Err() == nil; day, at = day+1, at.Add(24*time.Hour) {
+		until(ctx, at)
+		fmt.Fprintf(os.Stderr, "day %d is over\n", day)
+	}
+	return nil
 }
 
 // until sleeps until a time, or the end of everything.
