@@ -108,16 +108,16 @@ func trendAlert(name string, a Alert) *Alert {
 func lossRising() Rule {
 	return Rule{
 		Expr: sited(lines(
-			q("%s > 0.0018", lossRatio),
-			q("and on (%s) (%s > 3 * %s + 0.0018)", perDirection, lossRatio, lossNormal),
-			q("and on (%s) (%s > clamp_max(2 * %s, 0.02) + 0.0018)", perDirection, lossRatio, lossMost),
+			q("%s > 0.0012", lossRatio),
+			q("and on (%s) (%s > 3 * %s + 0.0012)", perDirection, lossRatio, lossNormal),
+			q("and on (%s) (%s > clamp_max(3 * %s, 0.02) + 0.0012)", perDirection, lossRatio, lossMost),
 			q("and on (%s) (min_over_time(%s[30s]) > 0)", perDirection, lossGrown))),
 		Alert: trendAlert("EarshotLossRising", Alert{
 			Within:      80 * time.Second,
 			Summary:     "Loss to {{ $labels.target }}" + whereFrom + " leaves its normal on the {{ $labels.direction }}",
 			Description: "{{ $value | humanizePercentage }} of packets are lost or come too late, more than three times what this target had in the last hour." + early,
-			Meaning: "Loss and late packets went well over what is usual for this very target: over three times its mean of the last hour and over twice its worst moment in it " +
-				"(from 2.2 % on the mean alone counts). It is no hiccup: the worst 20 of the last 50 seconds are left out. " +
+			Meaning: "Loss and late packets went well over what is usual for this very target: over three times its mean of the last hour and over three times its worst moment in it " +
+				"(from 2.1 % on the mean alone counts). It is no hiccup: the worst 20 of the last 50 seconds are left out. " +
 				"The codec still hides most of it.",
 			Checks: []string{
 				"Bursts or even loss? *Bursts* on the Target board. Bursts point to queues and radio links, even loss to policers, duplex mismatches and cables.",
