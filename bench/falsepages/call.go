@@ -172,6 +172,8 @@ func (c *call) tell(cut time.Time) {
 	}
 	w.Codec, w.Route = c.facts()
 	c.site.note(&w.Window)
+	kept := append(c.result.Windows, w.Window)
+	c.result.Windows = kept[max(0, len(kept)-probe.MaxWindows):]
 	c.target.OnWindow(w.Window)
 }
 

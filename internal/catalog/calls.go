@@ -72,7 +72,7 @@ var (
 	CallFailing = add(Metric{
 		Name: "earshot_call_failing_seconds", Type: Gauge, Unit: Seconds, PerTarget: true, Group: groupCalls, Life: WhileCalls,
 		Row:      true,
-		Help:     "Time from the end of the first of the test calls that failed in a row to the start of the last one, in seconds; 0 when the last call worked.",
+		Help:     "Time from the end of the first of the test calls that failed in a row, or from when nothing more came back in it, to the start of the last one, in seconds; 0 when the last call worked.",
 		FromCall: func(c *Call, put Put) { put(c.Failing.Seconds()) },
 	})
 	CallFailure = add(Metric{

@@ -24,9 +24,10 @@ const (
 	// somebody who can still look. In a row they need not be: where the MOS is
 	// somewhat under the limit, one in five windows is good by chance.
 	poorWindows = 4
-	// failedApart is between two failed calls in a row, in seconds: an outage or a
-	// restart of less, into which a call and its re-test at once both fell, pages
-	// nobody.
+	// failedApart is how long calls have been failing when another is placed and fails
+	// too, in seconds: an outage or a restart of less, into which a call and its
+	// re-test at once both fell, pages nobody. A call that falls silent has failed
+	// from then on, and not only when it is given up.
 	failedApart = 10
 	// keepPage bridges a good window in a bad stretch, and a restart.
 	keepPage = 2 * time.Minute
@@ -207,7 +208,7 @@ func callsFailing() Rule {
 			Keep: keepPage, Within: 45 * time.Second, Board: boardTarget,
 			Summary:     "Calls to {{ $labels.target }}" + whereFrom + " fail at {{ $labels.layer }}",
 			Description: "{{ $value | humanize }} calls in a row failed; the lowest layer that broke is {{ $labels.layer }}." + blameText,
-			Meaning: "Nobody can call: a call failed, and so did one that was placed ten seconds later or more to make sure. For a target that is watched by one long call, that call died and could " +
+			Meaning: "Nobody can call: a call failed, and so did one that was placed ten seconds later or more to make sure. For a target that is watched by one long call, that call fell silent, died, and could " +
 				"not be set up again. The label `layer` is the lowest that broke: what is above it cannot work.",
 			Checks: []string{
 				"`resolve`, `connect`: DNS, the path, the port; is the server up?",

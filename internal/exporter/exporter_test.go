@@ -235,7 +235,7 @@ func TestWindowsOfTheSameTimeCountOnceInARow(t *testing.T) {
 }
 
 // An outage into which a call and its re-test fell has lasted no longer than from the
-// end of the one to the start of the other.
+// end of the one, or from when it fell silent, to the start of the other.
 func TestHowLongCallsHaveBeenFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := New(Config{})
@@ -255,6 +255,17 @@ func TestHowLongCallsHaveBeenFailing(t *testing.T) {
 		place(failedCall("3", probe.CodeNoPair), 5*time.Second, "8")
 		place(goodCall("4"), 5*time.Second, "0")
 		place(failedCall("5", probe.CodeNoPair), 5*time.Second, "0")
+		place(goodCall("6"), 5*time.Second, "0")
+
+		quiet := probe.Window{Length: 5 * time.Second, Trusted: true, Sent: 250}
+		blip := probe.Window{Length: 100 * time.Millisecond, Trusted: true, Sent: 5}
+		dead := failedCall("7", probe.CodeConsentLost)
+		dead.Windows = []probe.Window{window(), quiet, window(), quiet, quiet, quiet, blip}
+		place(dead, time.Minute, "0")
+		time.Sleep(2 * time.Second)
+		place(failedCall("8", probe.CodeConnectRefused), 0, "17")
+		time.Sleep(3 * time.Second)
+		place(failedCall("9", probe.CodeConnectRefused), 0, "20")
 	})
 }
 

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ type target struct {
 	placed     string // the call that was placed last
 	placedAt   time.Time
 	up         map[string]bool // ids of the running calls that had windows
-	failing    time.Time       // end of the first of the calls that failed in a row; zero: the last one worked
+	failing    time.Time       // since when calls fail, see fail; zero: the last one worked
 	heard      string          // the call whose window was the last that counted in rows of windows
 	heardUntil time.Time       // when that closed
 }
@@ -34,17 +35,31 @@ func (t *target) overlaps(id string, now time.Time, w *probe.Window) bool {
 	return false
 }
 
-// fail notes how a call ended, and returns how long before it the row began that it
-// is in.
+// fail notes how a call ended, and returns how long before its start the row of
+// failed calls began that it is in: when the first of them ended, or when nothing
+// more came back in that one.
 func (t *target) fail(now time.Time, r *probe.Result) time.Duration {
 	if r.Verdict != probe.Failed {
 		t.failing = time.Time{}
 		return 0
 	}
 	if t.failing.IsZero() {
-		t.failing = now
+		t.failing = now.Add(-silence(r.Windows))
 	}
 	return max(r.Started.Sub(t.failing), 0)
+}
+
+// silence is how long nothing had come back at the end of a call, by its windows.
+func silence(windows []probe.Window) (d time.Duration) {
+	for _, w := range slices.Backward(windows) {
+		if agent.Heard(&w) {
+			break
+		}
+		if agent.Silent(&w) {
+			d += w.Length
+		}
+	}
+	return d
 }
 
 // stood is the age from which on a call with media ends a row of failures, as
