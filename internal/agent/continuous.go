@@ -151,10 +151,8 @@ func (l *link) forget() {
 
 // backOff is how long to wait after a call that lived so long: not at all after
 // one that was up for a while, else for half the time for which calls have been
-// failing. So there is soon one of which the alert can tell that the far end is
-// gone and not in a hiccup, and a far end that is back is found soon, measured by
-// how long it was away. Jobs whose calls all died with the same echo do not come
-// back in step.
+// failing. A far end that is back is found soon, measured by how long it was away.
+// Jobs whose calls all died with the same echo do not come back in step.
 func (l *link) backOff(lived time.Duration) time.Duration {
 	if lived >= settled {
 		l.failing = never
