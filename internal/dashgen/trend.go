@@ -31,6 +31,9 @@ const (
 	// normal is how far back the target's own normal goes. It ends two minutes
 	// ago, so that what begins is not yet part of it.
 	normal = "[1h] offset 2m"
+	// Two bursts of loss within a minute look like a trend between two scrapes, and no
+	// longer. Loss is not waited for as long, since it leaves the least time.
+	holdLoss, holdMOS = 10 * time.Second, 20 * time.Second
 	// keepWarning holds a warning through a pause of what it warns of.
 	keepWarning = 5 * time.Minute
 )
@@ -113,7 +116,7 @@ func lossRising() Rule {
 			q("and on (%s) (%s > clamp_max(3 * %s, 0.02) + 0.0012)", perDirection, lossRatio, lossMost),
 			q("and on (%s) (min_over_time(%s[30s]) > 0)", perDirection, lossGrown))),
 		Alert: trendAlert("EarshotLossRising", Alert{
-			Within:      80 * time.Second,
+			For: holdLoss, Within: 80 * time.Second,
 			Summary:     "Loss to {{ $labels.target }}" + whereFrom + " leaves its normal on the {{ $labels.direction }}",
 			Description: "{{ $value | humanizePercentage }} of packets are lost or come too late, more than three times what this target had in the last hour." + early,
 			Meaning: "Loss and late packets went well over what is usual for this very target: over three times its mean of the last hour and over three times its worst moment in it " +
@@ -181,7 +184,7 @@ func mosSinking() Rule {
 			q("and on (%s) (predict_linear(%s[3m], 600) < %s)", perDirection, mosNow, limit),
 			goesOn)),
 		Alert: trendAlert("EarshotMOSSinking", Alert{
-			Within:      3 * time.Minute,
+			For: holdMOS, Within: 3 * time.Minute,
 			Summary:     "The MOS of {{ $labels.target }}" + whereFrom + " sinks toward its limit on the {{ $labels.direction }}",
 			Description: "The MOS is {{ $value | humanize }}, less than in the last hour, and at this rate it is under the limit within ten minutes.",
 			Meaning:     "The score is still good enough and going down. Which of delay, loss and codec it is, is shown on the Target board in points of R.",
