@@ -45,6 +45,15 @@ func quietAfter(media time.Duration) fate {
 	return fate{quiet: func(sent time.Duration) bool { return sent >= media }}
 }
 
+// placedForSilence checks that a call was placed when the one before it had been
+// silent for as long as it may be, and not much later.
+func placedForSilence(t *testing.T, began, silentSince time.Duration) {
+	t.Helper()
+	if silence := began - silentSince; silence < silenceLimit || silence > silenceLimit+startSpread {
+		t.Errorf("another call was placed after %v of silence, want %v and a little", silence, silenceLimit)
+	}
+}
+
 // A firewall or a media server may drop the media of one call and still let its
 // connectivity checks through: a fresh call works.
 func TestACallOfWhichNothingComesBackIsReplaced(t *testing.T) {
@@ -65,10 +74,7 @@ func TestACallOfWhichNothingComesBackIsReplaced(t *testing.T) {
 		if len(calls) != 2 {
 			t.Fatalf("got calls %+v, want a second one in place of the silent one", calls)
 		}
-		silence := calls[1].began - calls[0].began - mute
-		if silence < silenceLimit || silence > silenceLimit+startSpread {
-			t.Errorf("the second call was placed after %v of silence, want %v and a little", silence, silenceLimit)
-		}
+		placedForSilence(t, calls[1].began, calls[0].began+mute)
 		// It is set up in a second and has a window 5 s later.
 		if up := calls[1].began + 6*time.Second; !calls[0].ended || calls[0].end != up {
 			t.Errorf("the first call ended at %v, want it to be ended when the other one has media, at %v", calls[0].end, up)
@@ -104,10 +110,7 @@ func TestASilentCallIsReplacedAlsoAfterFailures(t *testing.T) {
 		if len(calls) != 5 {
 			t.Fatalf("got calls %+v, want a fifth one in place of the silent one", calls)
 		}
-		silence := calls[4].began - calls[3].began - mute
-		if silence < silenceLimit || silence > silenceLimit+startSpread {
-			t.Errorf("another call was placed after %v of silence, want %v and a little", silence, silenceLimit)
-		}
+		placedForSilence(t, calls[4].began, calls[3].began+mute)
 		end(t, a, w)
 	})
 }
