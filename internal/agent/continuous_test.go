@@ -136,6 +136,18 @@ func TestACallWhoseSuccessorFailsStaysUp(t *testing.T) {
 			t.Errorf("got %v want %v", got, want)
 		}
 	})
+	// That calls failed before it makes nobody wait longer for the next attempt.
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine()
+		l.fate = func(_ string, n int) fate { return fate{broken: n == 0 || n == 2} }
+		a, w := start(t, l, Plan{Jobs: []Job{lasting("branch", time.Hour)}})
+		time.Sleep(2 * time.Hour)
+		at := l.starts("branch")
+		if gap := at[3] - at[2]; gap > leastBackOff*5/4 {
+			t.Errorf("the second attempt to replace the call is %v after the first", gap)
+		}
+		end(t, a, w)
+	})
 	// The far end may be gone for good: the call ends by itself in the end.
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine()
