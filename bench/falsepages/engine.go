@@ -35,6 +35,7 @@ type engine struct {
 	in      io.WriteCloser
 	command *exec.Cmd
 	over    chan struct{}
+	list    bool
 
 	alerts    []firing
 	evaluated int64
@@ -52,8 +53,9 @@ func buildEngine(ctx context.Context, folder string) (program string, err error)
 	return program, nil
 }
 
-func startEngine(program string, files []string) (*engine, error) {
-	e := &engine{command: exec.Command(program, files...), over: make(chan struct{})}
+// startEngine starts it. With list, every alert goes to standard error when it is over.
+func startEngine(program string, files []string, list bool) (*engine, error) {
+	e := &engine{command: exec.Command(program, files...), over: make(chan struct{}), list: list}
 	e.command.Stderr = os.Stderr
 	var err error
 	if e.in, err = e.command.StdinPipe(); err != nil {
@@ -91,6 +93,9 @@ func (e *engine) listen(out io.Reader) error {
 	for {
 		var l said
 		if err := lines.Decode(&l); errors.Is(err, io.EOF) {
+			for _, i := range firing {
+				e.show(e.alerts[i])
+			}
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("hear from the engine: %w", err)
@@ -107,6 +112,7 @@ func (e *engine) listen(out io.Reader) error {
 			if i, is := firing[key]; is {
 				e.alerts[i].To = at
 				delete(firing, key)
+				e.show(e.alerts[i])
 			}
 			continue
 		}
@@ -115,6 +121,12 @@ func (e *engine) listen(out io.Reader) error {
 		}
 		firing[key] = len(e.alerts)
 		e.alerts = append(e.alerts, firingOf(l, at))
+	}
+}
+
+func (e *engine) show(f firing) {
+	if e.list {
+		fmt.Fprintln(os.Stderr, f)
 	}
 }
 

@@ -22,7 +22,7 @@ var (
 	days   = flag.Int("days", 30, "simulated days, from a Monday on")
 	seed   = flag.Uint64("seed", 1, "of all that is random")
 	scrape = flag.Duration("scrape", 15*time.Second, "interval of scrapes: the longest that the rules are for")
-	list   = flag.Bool("list", false, "list every alert with its time")
+	list   = flag.Bool("list", false, "list every alert as soon as it is over, with its time")
 )
 
 func main() {
@@ -59,6 +59,7 @@ func run(ctx context.Context, o rig.Options, r *rig.Report) error {
 		control.Start, control.Span = noise.Start, noise.Span
 	}
 	control.Incident = &theIncident
+	noise.List = *list
 
 	rig.Progress("the control: %v with an incident", control.Span)
 	paged, err := simulated(ctx, control)
@@ -69,11 +70,6 @@ func run(ctx context.Context, o rig.Options, r *rig.Report) error {
 	quiet, err := simulated(ctx, noise)
 	if err != nil {
 		return fmt.Errorf("the noise: %w", err)
-	}
-	if *list {
-		for _, a := range quiet.Alerts {
-			fmt.Fprintln(os.Stderr, a)
-		}
 	}
 	write(r, noise, quiet, control, paged)
 	return nil

@@ -28,6 +28,7 @@ type plan struct {
 	Span     time.Duration
 	Scrape   time.Duration
 	Incident *incident
+	List     bool // each alert, when it is over
 
 	Engine string // program
 	Rules  []string
@@ -102,7 +103,7 @@ func live(t *testing.T, p plan) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	engine, err := startEngine(p.Engine, p.Rules)
+	engine, err := startEngine(p.Engine, p.Rules, p.List)
 	if err != nil {
 		return outcome{}, err
 	}
