@@ -24,6 +24,9 @@ const (
 	// somebody who can still look. In a row they need not be: where the MOS is
 	// somewhat under the limit, one in five windows is good by chance.
 	poorWindows = 4
+	// poorRow of these are in a row, or poorAnyhow of the six are poor: two outages of
+	// a second, each across the border of two windows, make four poor as well.
+	poorRow, poorAnyhow = 3, 5
 	// failedApart is how long calls have been failing when another is placed and fails
 	// too, in seconds: an outage or a restart of less, into which a call and its
 	// re-test at once both fell, pages nobody. A call that falls silent has failed
@@ -44,7 +47,8 @@ func nowRules() Group {
 	}
 	g.Rules = append(g.Rules, each(func(direction string, of func(c.Pair) *c.Metric) Rule {
 		return Rule{
-			Record: badNow, Expr: q("(%s >= bool %d) * (%s >= bool 1)", of(c.DirectionBadRecent), poorWindows, of(c.DirectionBadStreak)),
+			Record: badNow, Expr: q("(%s >= bool %d) * (%s >= bool 1) * clamp_max((max_over_time(%s[30s]) >= bool %d) + (%s >= bool %d), 1)",
+				of(c.DirectionBadRecent), poorWindows, of(c.DirectionBadStreak), of(c.DirectionBadStreak), poorRow, of(c.DirectionBadRecent), poorAnyhow),
 			Labels: map[string]string{"cause": "quality", "direction": direction},
 		}
 	})...)
@@ -107,8 +111,8 @@ func collapsed() []Rule {
 			Keep: keepPage, Within: 45 * time.Second, Board: boardTarget,
 			Summary:     "Calls to {{ $labels.target }}" + whereFrom + " sound bad on the " + direction,
 			Description: "{{ $value | humanize }} of the last six windows of 5 s were under the MOS limit on the " + direction + "." + blameText,
-			Meaning: "Users hear it now. Of the last 30 seconds 20 or more were scored under the target's MOS limit in that direction, the last five among them: *uplink* is what the far " +
-				"end hears, *downlink* is what people at the site hear. Windows in which the probe itself was too busy do not count.",
+			Meaning: "Users hear it now. Of the last 30 seconds 20 or more were scored under the target's MOS limit in that direction, the last five among them, " +
+				"and 15 of them in a row or 25 in all: *uplink* is what the far end hears, *downlink* is what people at the site hear. Windows in which the probe itself was too busy do not count.",
 			Checks: []string{
 				"Which direction, and is it loss, jitter or delay? The Target board shows what each costs the score, in points of R.",
 				"Loss in bursts points to a full queue or a failing radio link; even loss to a policer or a bad cable; jitter without loss to a queue that is filling.",
@@ -124,6 +128,7 @@ func collapsed() []Rule {
 		}
 		return Rule{Alert: a, Expr: blamed(lines(q("%s >= %d", of(c.DirectionBadRecent), poorWindows),
 			q("and on (%s) (%s >= 1)", perTarget, of(c.DirectionBadStreak)),
+			q("and on (%s) (max_over_time(%s[30s]) >= %d or %s >= %d)", perTarget, of(c.DirectionBadStreak), poorRow, of(c.DirectionBadRecent), poorAnyhow),
 			unlessSilent()))}
 	})
 }
