@@ -22,6 +22,11 @@ var (
 	}, func(w *Window, d *probe.Direction, put Put) {
 		put(truth(w.poor(d)))
 	})
+	// DirectionWindowsLossy tells loss that goes on from the same loss in one burst.
+	DirectionWindowsLossy = pair("windows_lossy_total", Metric{
+		Type: Counter, Unit: Windows,
+		Help: "Windows of calls with a score for media %s in which a packet was lost or came too late.",
+	}, func(_ *Window, d *probe.Direction, put Put) { put(truth(d.Score != nil && d.Lost+d.Discarded > 0)) })
 	DirectionBadStreak = pair("windows_bad_streak", Metric{
 		Type: Gauge, Unit: Windows, Streak: true,
 		Help: "Windows in a row whose MOS for media %s was under the target's limit, or in which none of it arrived.",

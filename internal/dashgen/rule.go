@@ -131,7 +131,7 @@ func rulesFile(g Group) (string, error) {
 
 // Groups are all rules.
 func Groups() []Group {
-	return []Group{nowRules(), trendRules(), budgetRules(), longBudgetRules(), probeRules(), factRules()}
+	return []Group{nowRules(), normalRules(), trendRules(), budgetRules(), longBudgetRules(), probeRules(), factRules()}
 }
 
 // Alerts lists every alert once by its name, in the order of the rules.

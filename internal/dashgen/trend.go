@@ -10,6 +10,7 @@ import (
 const (
 	lossGrown  recorded = "earshot:packets_lost:grown20s" // lost and discarded
 	lossRatio  recorded = "earshot:loss:ratio50s"         // without its worst 20 s
+	lossShare  recorded = "earshot:windows_lossy:ratio50s"
 	jitterMean recorded = "earshot:jitter_seconds:mean20s"
 	rttMean    recorded = "earshot:rtt_seconds:mean20s"
 	mosNow     recorded = "earshot:mos:now"
@@ -19,6 +20,7 @@ const (
 
 	lossNormal   recorded = "earshot:loss:ratio1h"
 	lossMost     recorded = "earshot:loss:max1h" // of lossRatio
+	shareNormal  recorded = "earshot:windows_lossy:ratio1h"
 	jitterNormal recorded = "earshot:jitter_seconds:mean1h"
 	rttNormal    recorded = "earshot:rtt_seconds:mean1h"
 	mosNormal    recorded = "earshot:mos:avg1h"
@@ -31,47 +33,72 @@ const (
 	// normal is how far back the target's own normal goes. It ends two minutes
 	// ago, so that what begins is not yet part of it.
 	normal = "[1h] offset 2m"
-	// Two bursts of loss within a minute look like a trend between two scrapes, and no
-	// longer. Loss is not waited for as long, since it leaves the least time.
+	// Bursts of loss that follow each other look like a trend between two scrapes, and
+	// no longer. Loss is not waited for as long, since it leaves the least time.
 	holdLoss, holdMOS = 10 * time.Second, 20 * time.Second
 	// keepWarning holds a warning through a pause of what it warns of.
 	keepWarning = 5 * time.Minute
 )
+
+func ofDirection(direction string) map[string]string {
+	return map[string]string{"direction": direction}
+}
+
+// normalRules tell what is normal for each target. An hour is read for each, so
+// they are evaluated more seldom than what is compared with it.
+func normalRules() Group {
+	g := Group{Name: "earshot-normal", Interval: 30 * time.Second}
+	for _, r := range []func(direction string, of func(c.Pair) *c.Metric) Rule{
+		func(direction string, m func(c.Pair) *c.Metric) Rule {
+			lost, discarded, expected := m(c.PacketsLost), m(c.PacketsDiscarded), m(c.PacketsExpected)
+			return Rule{Record: lossNormal, Labels: ofDirection(direction), Expr: q("(increase(%s%s) + increase(%s%s)) / (increase(%s%s) > 4000)",
+				lost, normal, discarded, normal, expected, normal)}
+		},
+		func(direction string, m func(c.Pair) *c.Metric) Rule {
+			return Rule{Record: shareNormal, Labels: ofDirection(direction), Expr: q("increase(%s%s) / (increase(%s%s) > 0)",
+				m(c.DirectionWindowsLossy), normal, m(c.DirectionWindows), normal)}
+		},
+		func(direction string, _ func(c.Pair) *c.Metric) Rule {
+			return Rule{Record: lossMost, Labels: ofDirection(direction), Expr: q(`max_over_time(%s{direction="%s"}%s)`, lossRatio, direction, normal)}
+		},
+		func(direction string, m func(c.Pair) *c.Metric) Rule {
+			return Rule{Record: jitterNormal, Labels: ofDirection(direction), Expr: meanOf(m(c.Jitter), normal)}
+		},
+	} {
+		g.Rules = append(g.Rules, each(r)...)
+	}
+	g.Rules = append(g.Rules,
+		Rule{Record: rttNormal, Expr: meanOf(c.RTT, normal)},
+		Rule{Record: mosNormal, Expr: q("avg_over_time(%s%s)", mosNow, normal)})
+	return g
+}
 
 // trendRules warn while users hear nothing yet: a figure leaves the target's own
 // recent normal and stays out. A hiccup of a few seconds is none: the worst 20 of
 // the last 50 seconds do not count, and every stretch of them has to be worse.
 func trendRules() Group {
 	g := Group{Name: "earshot-trend", Interval: 5 * time.Second}
-	of := func(direction string) map[string]string { return map[string]string{"direction": direction} }
 	for _, r := range []func(direction string, of func(c.Pair) *c.Metric) Rule{
 		func(direction string, m func(c.Pair) *c.Metric) Rule {
 			lost, discarded := m(c.PacketsLost), m(c.PacketsDiscarded)
-			return Rule{Record: lossGrown, Labels: of(direction), Expr: q("clamp_min((%s + %s) - (%s offset 20s + %s offset 20s), 0)", lost, discarded, lost, discarded)}
+			return Rule{Record: lossGrown, Labels: ofDirection(direction), Expr: q("clamp_min((%s + %s) - (%s offset 20s + %s offset 20s), 0)", lost, discarded, lost, discarded)}
 		},
 		func(direction string, m func(c.Pair) *c.Metric) Rule {
 			lost, discarded, expected := m(c.PacketsLost), m(c.PacketsDiscarded), m(c.PacketsExpected)
-			return Rule{Record: lossRatio, Labels: of(direction), Expr: lines(
+			return Rule{Record: lossRatio, Labels: ofDirection(direction), Expr: lines(
 				q("clamp_min((%s + %s) - (%s offset 50s + %s offset 50s)", lost, discarded, lost, discarded),
 				q(`  - ignoring (direction) max_over_time(%s{direction="%s"}[30s]), 0)`, lossGrown, direction),
 				q("/ (0.6 * (%s - %s offset 50s) > 500)", expected, expected))}
 		},
 		func(direction string, m func(c.Pair) *c.Metric) Rule {
-			return Rule{Record: jitterMean, Labels: of(direction), Expr: mean(m(c.Jitter), "20s")}
+			lossy, all := m(c.DirectionWindowsLossy), m(c.DirectionWindows)
+			return Rule{Record: lossShare, Labels: ofDirection(direction), Expr: q("clamp_min(%s - %s offset 50s, 0) / (%s - %s offset 50s >= 4)", lossy, lossy, all, all)}
 		},
 		func(direction string, m func(c.Pair) *c.Metric) Rule {
-			return Rule{Record: mosNow, Labels: of(direction), Expr: q("max without (scale) (%s)", m(c.ConversationalMOS))}
+			return Rule{Record: jitterMean, Labels: ofDirection(direction), Expr: mean(m(c.Jitter), "20s")}
 		},
 		func(direction string, m func(c.Pair) *c.Metric) Rule {
-			lost, discarded, expected := m(c.PacketsLost), m(c.PacketsDiscarded), m(c.PacketsExpected)
-			return Rule{Record: lossNormal, Labels: of(direction), Expr: q("(increase(%s%s) + increase(%s%s)) / (increase(%s%s) > 0)",
-				lost, normal, discarded, normal, expected, normal)}
-		},
-		func(direction string, _ func(c.Pair) *c.Metric) Rule {
-			return Rule{Record: lossMost, Labels: of(direction), Expr: q(`max_over_time(%s{direction="%s"}%s)`, lossRatio, direction, normal)}
-		},
-		func(direction string, m func(c.Pair) *c.Metric) Rule {
-			return Rule{Record: jitterNormal, Labels: of(direction), Expr: meanOf(m(c.Jitter), normal)}
+			return Rule{Record: mosNow, Labels: ofDirection(direction), Expr: q("max without (scale) (%s)", m(c.ConversationalMOS))}
 		},
 	} {
 		g.Rules = append(g.Rules, each(r)...)
@@ -79,8 +106,6 @@ func trendRules() Group {
 	g.Rules = append(g.Rules,
 		Rule{Record: windowsGrown, Expr: q("clamp_min(%s - %s offset 50s, 0)", c.WindowsScored, c.WindowsScored)},
 		Rule{Record: rttMean, Expr: mean(c.RTT, "20s")},
-		Rule{Record: rttNormal, Expr: meanOf(c.RTT, normal)},
-		Rule{Record: mosNormal, Expr: q("avg_over_time(%s%s)", mosNow, normal)},
 		lossRising(), jitterRising(), delayRising(), mosSinking())
 	return g
 }
@@ -114,13 +139,14 @@ func lossRising() Rule {
 			q("%s > 0.0012", lossRatio),
 			q("and on (%s) (%s > 3 * %s + 0.0012)", perDirection, lossRatio, lossNormal),
 			q("and on (%s) (%s > clamp_max(3 * %s, 0.02) + 0.0012)", perDirection, lossRatio, lossMost),
-			q("and on (%s) (min_over_time(%s[30s]) > 0)", perDirection, lossGrown))),
+			q("and on (%s) (%s >= clamp_max(%s + 0.5, 0.8))", perDirection, lossShare, shareNormal))),
 		Alert: trendAlert("EarshotLossRising", Alert{
 			For: holdLoss, Within: 80 * time.Second,
 			Summary:     "Loss to {{ $labels.target }}" + whereFrom + " leaves its normal on the {{ $labels.direction }}",
 			Description: "{{ $value | humanizePercentage }} of packets are lost or come too late, more than three times what this target had in the last hour." + early,
 			Meaning: "Loss and late packets went well over what is usual for this very target: over three times its mean of the last hour and over three times its worst moment in it " +
-				"(from 2.1 % on the mean alone counts). It is no hiccup: the worst 20 of the last 50 seconds are left out. " +
+				"(from 2.1 % on the mean alone counts). It is no hiccup, and no two: the worst 20 of the last 50 seconds are left out, and packets are missing in many windows: in " +
+				"half of all more than is usual, or in eight of ten. " +
 				"The codec still hides most of it.",
 			Checks: []string{
 				"Bursts or even loss? *Bursts* on the Target board. Bursts point to queues and radio links, even loss to policers, duplex mismatches and cables.",
