@@ -21,11 +21,12 @@ const (
 	// poorWindows is how many poor ones of the last six are a collapse, the newest
 	// being one: 20 s. A burst of loss of little more than 5 s makes three poor, as it
 	// reaches into those before and behind it; four it takes more than 10 s, and
-	// somebody who can still look. In a row they need not be: where the MOS is
+	// somebody who can still look. All four in a row they need not be: where the MOS is
 	// somewhat under the limit, one in five windows is good by chance.
 	poorWindows = 4
-	// poorRow of these are in a row, or poorAnyhow of the six are poor: two outages of
-	// a second, each across the border of two windows, make four poor as well.
+	// poorRow are in a row, since two outages of a second, each across the border of two
+	// windows, make four poor as well. A row can begin and end between two scrapes;
+	// where poorAnyhow of six are poor there was one.
 	poorRow, poorAnyhow = 3, 5
 	// failedApart is how long calls have been failing when another is placed and fails
 	// too, in seconds: an outage or a restart of less, into which a call and its
@@ -126,9 +127,8 @@ func collapsed() []Rule {
 			},
 			Call: "`platform`: whoever runs the conference servers. `site_link` and `site_path`: the network team of the site, then the carrier, with the direction and the time of onset.",
 		}
-		return Rule{Alert: a, Expr: blamed(lines(q("%s >= %d", of(c.DirectionBadRecent), poorWindows),
-			q("and on (%s) (%s >= 1)", perTarget, of(c.DirectionBadStreak)),
-			q("and on (%s) (max_over_time(%s[30s]) >= %d or %s >= %d)", perTarget, of(c.DirectionBadStreak), poorRow, of(c.DirectionBadRecent), poorAnyhow),
+		return Rule{Alert: a, Expr: blamed(lines(q("%s", of(c.DirectionBadRecent)),
+			q(`and on (%s) (%s{cause="quality", direction="%s"} == 1)`, perTarget, badNow, direction),
 			unlessSilent()))}
 	})
 }

@@ -36,6 +36,8 @@ const (
 	// Bursts of loss that follow each other look like a trend between two scrapes, and
 	// no longer. Loss is not waited for as long, since it leaves the least time.
 	holdLoss, holdMOS = 10 * time.Second, 20 * time.Second
+	// leastNormal is of how many packets the normal of loss is known: 80 s of 20 ms each.
+	leastNormal = 4000
 	// keepWarning holds a warning through a pause of what it warns of.
 	keepWarning = 5 * time.Minute
 )
@@ -51,8 +53,8 @@ func normalRules() Group {
 	for _, r := range []func(direction string, of func(c.Pair) *c.Metric) Rule{
 		func(direction string, m func(c.Pair) *c.Metric) Rule {
 			lost, discarded, expected := m(c.PacketsLost), m(c.PacketsDiscarded), m(c.PacketsExpected)
-			return Rule{Record: lossNormal, Labels: ofDirection(direction), Expr: q("(increase(%s%s) + increase(%s%s)) / (increase(%s%s) > 4000)",
-				lost, normal, discarded, normal, expected, normal)}
+			return Rule{Record: lossNormal, Labels: ofDirection(direction), Expr: q("(increase(%s%s) + increase(%s%s)) / (increase(%s%s) > %d)",
+				lost, normal, discarded, normal, expected, normal, leastNormal)}
 		},
 		func(direction string, m func(c.Pair) *c.Metric) Rule {
 			return Rule{Record: shareNormal, Labels: ofDirection(direction), Expr: q("increase(%s%s) / (increase(%s%s) > 0)",
@@ -75,7 +77,8 @@ func normalRules() Group {
 
 // trendRules warn while users hear nothing yet: a figure leaves the target's own
 // recent normal and stays out. A hiccup of a few seconds is none: the worst 20 of
-// the last 50 seconds do not count, and every stretch of them has to be worse.
+// the last 50 seconds of loss do not count and many windows must have some, and of
+// jitter and delay every stretch has to be worse.
 func trendRules() Group {
 	g := Group{Name: "earshot-trend", Interval: 5 * time.Second}
 	for _, r := range []func(direction string, of func(c.Pair) *c.Metric) Rule{
