@@ -387,6 +387,35 @@ func TestBadWindowsGoByTheTargetsOwnLimit(t *testing.T) {
 	})
 }
 
+func TestWindowsWithLossAreThoseInWhichAPacketIsMissing(t *testing.T) {
+	for name, row := range map[string]struct {
+		lost, discarded int64
+		scored          bool
+		want            string
+	}{
+		"nothing":            {0, 0, true, "0"},
+		"one lost":           {1, 0, true, "1"},
+		"one too late":       {0, 1, true, "1"},
+		"many are one":       {100, 20, true, "1"},
+		"lost without score": {5, 0, false, "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := window()
+			w.Uplink.Lost, w.Uplink.Discarded = row.lost, row.discarded
+			if !row.scored {
+				w.Uplink.Score = nil
+			}
+			e := New(Config{})
+			e.Added(office)
+			e.Window(office, "c1", w)
+			check(t, e, name, map[string]string{
+				`earshot_uplink_windows_lossy_total{target="office"}`:   row.want,
+				`earshot_downlink_windows_lossy_total{target="office"}`: "0",
+			})
+		})
+	}
+}
+
 func TestSeriesOfARemovedTargetVanishAtOnce(t *testing.T) {
 	e := New(Config{})
 	e.Added(office)
