@@ -38,8 +38,8 @@ const (
 
 // Times of a ramp in a smoke run: so fast that no warning can be early.
 const (
-	smokeBefore = 90 * time.Second // with the warm-up, as long as the rules need to know what is normal
-	smokeRamp   = 150 * time.Second
+	smokeBefore = 220 * time.Second // with the warm-up, as long as the rules need to know what is normal
+	smokeRamp   = 4 * time.Minute
 )
 
 func run(ctx context.Context, o rig.Options, r *rig.Report) error {
