@@ -63,7 +63,7 @@ func (b Bench) run() error {
 	defer stop()
 
 	began := time.Now()
-	report := NewReport(b.Title, "go run ./bench/"+b.Name)
+	report := NewReport(b.Title, command(b.Name, flag.CommandLine))
 	if err := b.Run(ctx, o, report); err != nil {
 		return err
 	}
@@ -82,6 +82,18 @@ func (b Bench) run() error {
 	}
 	fmt.Fprintln(os.Stderr, "written to", path)
 	return report.Complaint()
+}
+
+// command is what makes the same page again: the flags that were given are in it,
+// but for where it is written to.
+func command(name string, flags *flag.FlagSet) string {
+	text := "go run ./bench/" + name
+	flags.Visit(func(f *flag.Flag) {
+		if f.Name != "results" {
+			text += fmt.Sprintf(" -%s=%s", f.Name, f.Value)
+		}
+	})
+	return text
 }
 
 // Progress tells who watches what is going on.
