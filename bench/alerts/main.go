@@ -36,9 +36,9 @@ const (
 	well   = 210 * time.Second // until pages have ended: calls are back, and keep_firing_for is over
 )
 
-// Times of a ramp in a smoke run: so fast that no warning can be early.
+// Times of a ramp in a smoke run: so fast that a warning can hardly be early.
 const (
-	smokeBefore = 220 * time.Second // with the warm-up, as long as the rules need to know what is normal
+	smokeBefore = 10 * time.Second // after the rules know what is normal
 	smokeRamp   = 4 * time.Minute
 )
 
@@ -64,6 +64,11 @@ func run(ctx context.Context, o rig.Options, r *rig.Report) error {
 	}
 	if err := s.untilMeasured(ctx, warmUp); err != nil {
 		return err
+	}
+	if o.Smoke && len(slopes) > 0 { // the whole run's ramps have five good minutes first
+		if err := s.untilNormal(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.play(ctx, o, rounds); err != nil {
 		return err

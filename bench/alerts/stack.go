@@ -3,10 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +28,7 @@ type stack struct {
 	listener *listener
 	webhook  *http.Server
 	metrics  string // URL of the agent's
+	rules    string // URL of the Prometheus that evaluates them
 	programs []*rig.Program
 }
 
@@ -177,12 +178,13 @@ scrape_configs:
 	if err != nil {
 		return err
 	}
+	s.rules = "http://" + address
 	_, err = s.launch(ctx, "prometheus", "--config.file", config, "--storage.tsdb.path", filepath.Join(folder, "prometheus"),
 		"--web.listen-address", address, "--log.level", "warn")
 	if err != nil {
 		return err
 	}
-	return ready(ctx, "http://"+address+"/-/ready")
+	return ready(ctx, s.rules+"/-/ready")
 }
 
 // freePort returns an address that nobody listens at, for programs that cannot
@@ -213,17 +215,39 @@ func ready(ctx context.Context, url string) error {
 // untilMeasured waits until every target has scored windows, and for the time
 // that the rules look back for.
 func (s *stack) untilMeasured(ctx context.Context, more time.Duration) error {
+	scored := regexp.MustCompile(`(?m)^earshot_downlink_mos\{.*\} [0-9.]+$`)
+	err := s.untilAll(ctx, 2*patience, s.metrics, scored)
+	if err != nil {
+		return fmt.Errorf("not every target is scored: this host is too busy, or the agent does not reach the echoes: %w", err)
+	}
+	return sleep(ctx, more)
+}
+
+// untilNormal waits until the rules know what loss is normal for every target, as
+// they do some minutes after its first packets.
+func (s *stack) untilNormal(ctx context.Context) error {
+	rig.Progress("until the rules know what is normal")
+	query := s.rules + "/api/v1/query?query=" + url.QueryEscape(`earshot:loss:ratio1h{direction="uplink"}`)
+	if err := s.untilAll(ctx, 6*patience, query, regexp.MustCompile(`"target":`)); err != nil {
+		return fmt.Errorf("the rules do not learn what loss is normal: %w", err)
+	}
+	return nil
+}
+
+// untilAll asks a URL until what it answers has as many matches as there are targets.
+func (s *stack) untilAll(ctx context.Context, within time.Duration, address string, one *regexp.Regexp) error {
 	want := 0
 	for _, f := range s.fars() {
 		want += len(f.targets)
 	}
-	scored := regexp.MustCompile(`(?m)^earshot_downlink_mos\{.*\} [0-9.]+$`)
-	for until := time.Now().Add(2 * patience); ; {
-		if text, err := rig.Get(ctx, s.metrics, listenEvery); err == nil && len(scored.FindAll(text, -1)) >= want {
-			return sleep(ctx, more)
+	for until := time.Now().Add(within); ; {
+		text, err := rig.Get(ctx, address, listenEvery)
+		have := len(one.FindAll(text, -1))
+		if have >= want {
+			return nil
 		}
 		if time.Now().After(until) {
-			return errors.New("not every target is scored: this host is too busy, or the agent does not reach the echoes")
+			return cmp.Or(err, fmt.Errorf("%d of %d after %s", have, want, within))
 		}
 		if err := sleep(ctx, time.Second); err != nil {
 			return err
