@@ -36,10 +36,11 @@ const (
 	well   = 210 * time.Second // until pages have ended: calls are back, and keep_firing_for is over
 )
 
-// Times of a ramp in a smoke run: so fast that a warning can hardly be early.
+// Times of a ramp in a smoke run: so fast that how early a warning is says nothing,
+// and slow enough that it comes before the page, which inhibits it.
 const (
 	smokeBefore = 10 * time.Second // after the rules know what is normal
-	smokeRamp   = 4 * time.Minute
+	smokeRamp   = 5 * time.Minute
 )
 
 func run(ctx context.Context, o rig.Options, r *rig.Report) error {
